@@ -1,0 +1,1 @@
+"""Fine-tune image classifiers on Apache MXNet/Gluon from the command line."""

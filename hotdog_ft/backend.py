@@ -1,0 +1,105 @@
+"""The one door to MXNet: `from hotdog_ft.backend import mx, nd, gluon, autograd`.
+
+MXNet reads its thread count when it is loaded, and its last release names `np.bool`, which NumPy has removed. Both
+must be dealt with before the first import, and so nothing else in this package imports mxnet.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import importlib.util
+import os
+from pathlib import Path
+
+import numpy as np
+
+from hotdog_ft.errors import HotdogError
+
+# In the order in which they must be loaded: each needs those before it.
+_CUDA_LIBRARIES = (
+    "cuda_runtime/lib/libcudart.so.11.0",
+    "cuda_nvrtc/lib/libnvrtc.so.11.2",
+    "nvtx/lib/libnvToolsExt.so.1",
+    "cublas/lib/libcublasLt.so.11",
+    "cublas/lib/libcublas.so.11",
+    "cufft/lib/libcufft.so.10",
+    "curand/lib/libcurand.so.10",
+    "cusolver/lib/libcusolver.so.11",
+    "cudnn/lib/libcudnn_ops_infer.so.8",
+    "cudnn/lib/libcudnn.so.8",
+    "nccl/lib/libnccl.so.2",
+)
+
+
+def cores() -> int:
+    """The cores that this process may use, which a container or taskset can make fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _load_cuda_libraries() -> None:
+    """Load the CUDA 11 wheels' libraries, so that mxnet-cu112 finds them without LD_LIBRARY_PATH."""
+    spec = importlib.util.find_spec("nvidia")
+    if spec is None or not spec.submodule_search_locations:
+        return
+    folders = [Path(place) for place in spec.submodule_search_locations]
+    for library in _CUDA_LIBRARIES:
+        for path in (folder / library for folder in folders):
+            if path.exists():
+                ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
+
+
+def installed_build() -> str | None:
+    """The MXNet distribution that is installed, `mxnet` or `mxnet-cu112`, or None. Imports nothing."""
+    for name in ("mxnet-cu112", "mxnet"):
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return name
+    return None
+
+
+def _import_mxnet():
+    """Import MXNet with its threads and its NumPy set up. Raises HotdogError when it is missing or can't be loaded."""
+    # MXNet takes half the cores unless told. What the user has set stays.
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
+    if "bool" not in vars(np):
+        np.bool = bool  # type: ignore[attr-defined]
+    if installed_build() == "mxnet-cu112":
+        _load_cuda_libraries()
+    try:
+        import mxnet
+    except ImportError as error:
+        if importlib.util.find_spec("mxnet") is None:
+            raise HotdogError(
+                "MXNet is not installed.",
+                hint="Run scripts/setup, or: pip install 'hotdog-ft[cpu]' (with a CUDA 11 GPU: 'hotdog-ft[cu112]').",
+            ) from error
+        raise HotdogError(f"MXNet is installed, but can't be imported: {error}", hint=_import_hint(error)) from error
+    except OSError as error:
+        raise HotdogError(f"MXNet is installed, but can't be loaded: {error}", hint=_import_hint(error)) from error
+    return mxnet
+
+
+def _import_hint(error: Exception) -> str:
+    """What to do about MXNet's failing to load, by what it was missing."""
+    text = str(error)
+    for library, package in (("libgomp", "libgomp1"), ("libquadmath", "libquadmath0")):
+        if library in text:
+            return f"Install the system library {library}; on Debian and Ubuntu: apt-get install {package}."
+    if "libcuda" in text:
+        return "This build of MXNet needs an NVIDIA driver; for the CPU run: HOTDOG_FT_EXTRA=cpu scripts/setup."
+    if "distutils" in text:
+        return "Python 3.12 no longer brings distutils; run: pip install setuptools."
+    return "Run scripts/setup again; hotdog-ft works with MXNet 1.9.1, NumPy below 2 and Python 3.9 to 3.12."
+
+
+mx = _import_mxnet()
+nd = mx.nd
+gluon = mx.gluon
+autograd = mx.autograd
+
+__all__ = ["autograd", "cores", "gluon", "installed_build", "mx", "nd"]

@@ -1,0 +1,217 @@
+"""What a training run is told: one frozen record, read from defaults, a YAML file, the environment and options.
+
+Each field carries its one description, which serves `--help`, the documentation and error messages. The module imports
+nothing heavy, so that the command line can be built from it in no time; pydantic and yaml come when values are checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Optional
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from hotdog_ft.errors import ConfigError
+
+ENVIRONMENT_PREFIX = "HOTDOG_FT_"
+
+
+@dataclass(frozen=True)
+class Help:
+    """A field's description and what its value is called in `--help`."""
+
+    text: str
+    metavar: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that a run depends on. The defaults are the book's recipe (Dive into Deep Learning, 13.2)."""
+
+    data: Annotated[
+        str, Help("The photos: hotdog, demo, or a folder or ZIP of class folders.", "hotdog|demo|DIR|ZIP")
+    ] = "hotdog"
+    model: Annotated[str, Help("The network; `hotdog-ft models` lists them.", "NAME")] = "resnet18_v2"
+    weights: Annotated[
+        str, Help("Where the network starts: ImageNet weights, none, or a Gluon .params file.", "imagenet|none|FILE")
+    ] = "imagenet"
+    lr: Annotated[float, Gt(0), Le(1e6), Help("Learning rate of the pretrained layers.")] = 0.01
+    output_lr_mult: Annotated[float, Ge(0), Le(1e6), Help("The output layer learns this many times faster.")] = 10.0
+    freeze_features: Annotated[bool, Help("Train the output layer alone; everything before it stays as it is.")] = False
+    wd: Annotated[float, Ge(0), Le(1e6), Help("Weight decay.")] = 0.001
+    momentum: Annotated[float, Ge(0), Lt(1), Help("Momentum of the stochastic gradient descent.")] = 0.0
+    schedule: Annotated[
+        Literal["constant", "cosine"], Help("How the learning rate goes: as it is, or down to 0 along a cosine.")
+    ] = "constant"
+    batch_size: Annotated[int, Ge(1), Help("Photos in a training step, over all devices.")] = 128
+    epochs: Annotated[int, Ge(1), Help("Passes over the training photos.")] = 5
+    val_split: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        Help("Part of train/ to hold out and judge epochs by; test/ is then used once, at the end."),
+    ] = 0.0
+    image_size: Annotated[
+        Optional[int], Ge(32), Help("Height and width that the network sees.  [default: the network's own]")
+    ] = None
+    devices: Annotated[
+        str, Help("What to train on: every GPU or else the CPU; or named ones.", "auto|cpu|cpu:N|gpu:I,J")
+    ] = "auto"
+    workers: Annotated[Optional[int], Ge(1), Help("Threads that read photos.  [default: one a core]")] = None
+    seed: Annotated[
+        int, Ge(0), Lt(2**31), Help("The same seed on the same machine gives the same run, bit for bit.")
+    ] = 0
+    strict: Annotated[bool, Help("A photo that can't be read is an error, not skipped.")] = False
+    out: Annotated[Optional[str], Help("The run's folder.  [default: runs/<time>-<command>-<model>]", "DIR")] = None
+
+    # For pydantic, which checks this dataclass in from_sources: infinity is no learning rate.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"allow_inf_nan": False}
+
+    @classmethod
+    def from_sources(
+        cls,
+        options: Mapping[str, Any],
+        file: str | Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> TrainConfig:
+        """Merge and check: defaults < file < environment < options.
+
+        options: field name to value, of what was given on the command line. environment: `os.environ` unless given.
+        Raises: ConfigError, naming every wrong value and where it was said, not only the first.
+        """
+        values: dict[str, Any] = dict(defaults or {})
+        said_in: dict[str, str] = {}
+        problems: list[str] = []
+        for name, value in _read_yaml(file).items() if file else ():
+            if name not in field_names():
+                problems.append(f"{file}: unknown setting {name!r}{did_you_mean(name, field_names())}")
+                continue
+            values[name], said_in[name] = value, f"{file}: {name}"
+        for name, value in _from_environment(os.environ if environment is None else environment).items():
+            values[name], said_in[name] = value, ENVIRONMENT_PREFIX + name.upper()
+        for name, value in options.items():
+            values[name], said_in[name] = value, option_name(name)
+
+        config, wrong = _validate(cls, values)
+        problems += [f"{said_in.get(name, name)}: {text}" for name, text in wrong]
+        if problems or config is None:
+            raise ConfigError("; ".join(problems), hint="`hotdog-ft train --help` describes every setting.")
+        return config
+
+    def to_yaml(self, leave_out: tuple[str, ...] = ()) -> str:
+        """The configuration as YAML that `--config` reads back."""
+        import yaml
+
+        values = {name: value for name, value in dataclasses.asdict(self).items() if name not in leave_out}
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def field_names() -> list[str]:
+    """The settings' names, in order."""
+    return [field.name for field in dataclasses.fields(TrainConfig)]
+
+
+def option_name(name: str) -> str:
+    """A setting's name on the command line: `batch_size` -> `--batch-size`."""
+    return "--" + name.replace("_", "-")
+
+
+def field_annotations() -> dict[str, Any]:
+    """Each field's type with its metadata: `Annotated[float, Gt(0), Help(...)]`."""
+    hints = typing.get_type_hints(TrainConfig, include_extras=True)
+    return {name: hints[name] for name in field_names()}
+
+
+def parse_devices(text: str) -> tuple[str, list[int]]:
+    """Read `auto`, `cpu`, `cpu:2` (two CPU contexts), `gpu`, `gpu:0,1` as the kind of device and the devices' numbers.
+
+    `auto` and `gpu` name no numbers: they mean what the machine has. Raises: ConfigError.
+    """
+    if text in ("auto", "gpu"):
+        return text, []
+    if text == "cpu":
+        return "cpu", [0]
+    if match := re.fullmatch(r"cpu:([1-9]\d?)", text):
+        return "cpu", list(range(int(match[1])))
+    if match := re.fullmatch(r"gpu:(\d{1,2}(?:,\d{1,2})*)", text):
+        numbers = [int(number) for number in match[1].split(",")]
+        if len(set(numbers)) == len(numbers):
+            return "gpu", numbers
+    raise ConfigError(
+        f"--devices: {text!r} names no devices.",
+        hint="Use auto, cpu, cpu:2 (two contexts on the CPU), gpu, or gpu:0,1 (each number once).",
+    )
+
+
+def did_you_mean(name: Any, known: typing.Iterable[str]) -> str:
+    """` (did you mean 'epochs'?)` for the nearest known name, or nothing."""
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises: ConfigError."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}.", hint="Give --config a file that can be read; configs/ has examples."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f" (line {where.line + 1})" if where else ""
+        raise ConfigError(
+            f"{path}: not valid YAML{line}.", hint="Write one setting a line, as in `lr: 0.01`."
+        ) from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deep.", hint="Write one setting a line, as in `lr: 0.01`.") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: not a list of settings.", hint="Write one setting a line, as in `lr: 0.01`.")
+    return values
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings given as HOTDOG_FT_LR, HOTDOG_FT_BATCH_SIZE and so on."""
+    given = {name: environment.get(ENVIRONMENT_PREFIX + name.upper()) for name in field_names()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _validate(cls: type[TrainConfig], values: dict[str, Any]) -> tuple[TrainConfig | None, list[tuple[str, str]]]:
+    """The checked configuration, or what is wrong as (field, text)."""
+    from pydantic import TypeAdapter, ValidationError
+
+    # YAML knows no difference between a flag and a number that pydantic would insist on: `lr: yes` is a slip.
+    numbers = {name for name, hint in field_annotations().items() if _plain_type(hint) in (int, float)}
+    slips = [(name, "should be a number, not true or false") for name in numbers if isinstance(values.get(name), bool)]
+    try:
+        config = TypeAdapter(cls).validate_python(values)
+        parse_devices(config.devices)
+    except ValidationError as error:
+        return None, slips + [(str(e["loc"][0]), _reason(e)) for e in error.errors()]
+    except ConfigError as error:
+        return None, [*slips, ("devices", error.message.split(": ", 1)[1])]
+    return config, slips
+
+
+def _plain_type(hint: Any) -> type:
+    """The type inside `Annotated[Optional[int], …]`."""
+    inner = typing.get_args(hint)[0]
+    return next((t for t in typing.get_args(inner) if t is not type(None)), inner)
+
+
+def _reason(error: Any) -> str:
+    """pydantic's reason without its first capital, with the value that was given."""
+    reason = error["msg"].removeprefix("Input ")
+    return f"{reason} (given: {str(error['input'])[:60]!r})"

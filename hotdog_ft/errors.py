@@ -1,0 +1,61 @@
+"""The errors that a user can cause or meet. Each says what is wrong and what to do about it.
+
+Library code raises these and never prints or exits; the one handler is in `hotdog_ft.cli`.
+"""
+
+from __future__ import annotations
+
+
+class HotdogError(Exception):
+    """Something failed that the user can mend.
+
+    message: starts with what the user named (a path, an option, a URL) and says what is wrong.
+    hint: one sentence that says what to do.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConfigError(HotdogError):
+    """An option, an environment variable or a line of a configuration file is wrong."""
+
+    exit_status = 2
+
+
+class DataError(HotdogError):
+    """A data set can't be found, read, or used for training."""
+
+
+class ImageError(DataError):
+    """One photo can't be read. It costs that photo, not the others."""
+
+
+class DownloadError(HotdogError):
+    """No source gave the file, or what came isn't what was asked for."""
+
+
+class WeightsError(HotdogError):
+    """Weights can't be found, or don't fit the network."""
+
+
+class RunError(HotdogError):
+    """A run's folder can't be found, read or written."""
+
+
+class DeviceError(HotdogError):
+    """A device was asked for that this machine or this build of MXNet doesn't have."""
+
+
+class DivergedError(HotdogError):
+    """The training loss is no longer a number."""
+
+
+class InterruptedRunError(HotdogError):
+    """Ctrl-C during a run."""
+
+    exit_status = 130

@@ -1,0 +1,126 @@
+"""Photos, folders and small networks that tests share. Everything is made here; nothing is downloaded."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines here are shared: how long an example takes says nothing.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_PHOTOS = REPOSITORY.parent / "shared" / "data" / "hotdog-photos.zip"
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path_factory, monkeypatch):
+    """Each test has its own cache and none of the user's settings; logging as it is when the program starts."""
+    for name in [name for name in os.environ if name.startswith("HOTDOG_FT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOTDOG_FT_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("MXNET_HOME", str(tmp_path_factory.mktemp("mxnet")))
+    yield
+    log = logging.getLogger("hotdog_ft")
+    log.handlers.clear()
+    log.setLevel(logging.NOTSET)
+    log.propagate = True
+
+
+@pytest.fixture
+def run_cli(capfd):
+    """Run the command line in this process: `status, out, err = run_cli("train", "--data", folder)`."""
+    from hotdog_ft.cli import run
+
+    def call(*arguments) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = run([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return status, out, err
+
+    return call
+
+
+def hotdog_ft(*arguments, **options) -> subprocess.CompletedProcess:
+    """Run the command line as a process of its own."""
+    command = [sys.executable, "-m", "hotdog_ft", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, **options)
+
+
+def draw(colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40, 48)) -> np.ndarray:
+    """A small RGB picture, mostly of one colour, with noise: uint8, shape (*size, 3)."""
+    noise = np.random.default_rng(seed).integers(-40, 40, (*size, 3))
+    return np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+
+
+def save(path: Path, image: np.ndarray) -> Path:
+    """Write an RGB picture in the format of the path's suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return path
+
+
+COLOURS = {"green": (60, 180, 60), "red": (190, 60, 60), "blue": (60, 60, 190)}
+
+
+def make_classes(folder: Path, count: int, classes=("green", "red"), first_seed: int = 0) -> Path:
+    """A class folder for each colour, with `count` pictures in each."""
+    for label, name in enumerate(classes):
+        for i in range(count):
+            save(folder / name / f"{i}.jpg", draw(COLOURS[name], first_seed + 1000 * label + i))
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """A data set of two colours: train/ with 8 a class, test/ with 3."""
+    root = tmp_path / "photos"
+    make_classes(root / "train", 8)
+    make_classes(root / "test", 3, first_seed=500)
+    return root
+
+
+@pytest.fixture
+def toy_net():
+    """A function that makes a small network without BatchNorm, `features` and `output`, the same for each seed."""
+    from hotdog_ft.backend import gluon, mx
+
+    class Toy(gluon.HybridBlock):
+        def __init__(self, batch_norm: bool):
+            super().__init__()
+            with self.name_scope():
+                self.features = gluon.nn.HybridSequential()
+                self.features.add(gluon.nn.Conv2D(4, 3, 2, in_channels=3))
+                if batch_norm:
+                    self.features.add(gluon.nn.BatchNorm(in_channels=4))
+                self.features.add(gluon.nn.Activation("relu"), gluon.nn.GlobalAvgPool2D(), gluon.nn.Flatten())
+                self.output = gluon.nn.Dense(2, in_units=4)
+
+        def hybrid_forward(self, F, x):
+            return self.output(self.features(x))
+
+    def make(devices, seed: int = 0, batch_norm: bool = False):
+        from hotdog_ft.data.preprocess import Preprocess
+        from hotdog_ft.models.classifier import Classifier
+
+        mx.random.seed(seed)
+        net = Toy(batch_norm)
+        net.initialize(mx.init.Xavier(), ctx=devices)
+        classifier = Classifier("toy", net, Preprocess(image_size=16), ("green", "red"))
+        classifier.normalize.initialize(ctx=devices)
+        return classifier
+
+    return make
+
+
+def parameters(net) -> dict[str, np.ndarray]:
+    """A network's values by structured name, from its first device."""
+    return {name: p.list_data()[0].asnumpy() for name, p in net._collect_params_with_prefix().items()}
