@@ -1,0 +1,123 @@
+"""Download servers that break in real ways: real HTTP servers on loopback, one behaviour each."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Server:
+    """Serves `content` as told. `requests` holds the Range header (or None) of each request."""
+
+    def __init__(self, content: bytes, behaviour: str = "good"):
+        self.content = content
+        self.behaviour = behaviour
+        self.requests: list[str | None] = []
+        self.paths: list[str] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+            def do_GET(self):
+                server.requests.append(self.headers.get("Range"))
+                server.paths.append(self.path)
+                getattr(server, server.behaviour)(self)
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}/hotdog.zip"
+
+    def good(self, handler) -> None:
+        """Ranges are understood."""
+        start = 0
+        if handler.headers.get("Range"):
+            start = int(handler.headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if start >= len(self.content):
+                handler.send_response(416)
+                handler.send_header("Content-Range", f"bytes */{len(self.content)}")
+                handler.send_header("Content-Length", "0")
+                handler.end_headers()
+                return
+        handler.send_response(206 if start else 200)
+        handler.send_header("Content-Length", str(len(self.content) - start))
+        handler.end_headers()
+        handler.wfile.write(self.content[start:])
+
+    def ignores_ranges(self, handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content)))
+        handler.end_headers()
+        handler.wfile.write(self.content)
+
+    def breaks_once(self, handler) -> None:
+        """Promises everything, sends half, and hangs up; after that, it is good."""
+        self.behaviour = "good"
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content)))
+        handler.end_headers()
+        handler.wfile.write(self.content[: len(self.content) // 2])
+        handler.wfile.flush()
+        handler.connection.shutdown(socket.SHUT_RDWR)
+
+    def without_length(self, handler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(self.content)
+
+    def stalls(self, handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content)))
+        handler.end_headers()
+        handler.wfile.write(self.content[:10])
+        handler.wfile.flush()
+        time.sleep(3)
+
+    def not_found(self, handler) -> None:
+        handler.send_error(404)
+
+    def forbidden(self, handler) -> None:
+        handler.send_error(403)
+
+    def fails(self, handler) -> None:
+        handler.send_error(500)
+
+    def html(self, handler) -> None:
+        page = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html")
+        handler.send_header("Content-Length", str(len(page)))
+        handler.end_headers()
+        handler.wfile.write(page)
+
+    def redirects(self, handler) -> None:
+        self.behaviour = "good"
+        handler.send_response(302)
+        handler.send_header("Location", self.url)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+
+@contextlib.contextmanager
+def serve(content: bytes, behaviour: str = "good") -> Iterator[Server]:
+    """A server that runs while the block does."""
+    server = Server(content, behaviour)
+    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.http.shutdown()
+        server.http.server_close()
+        thread.join()
+
+
+def refusing_url() -> str:
+    """A URL on loopback where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/hotdog.zip"
