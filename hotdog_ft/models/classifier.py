@@ -1,0 +1,40 @@
+"""Three things that travel together: a network, its preprocessing, and its class names in output order."""
+
+from __future__ import annotations
+
+from hotdog_ft.backend import gluon, nd
+from hotdog_ft.data.preprocess import Preprocess
+
+
+class Classifier(gluon.HybridBlock):
+    """A network that takes photos as the loader gives them.
+
+    Input: uint8 RGB, shape (batch, height, width, 3). Output: logits, float32, shape (batch, len(classes)).
+    """
+
+    def __init__(self, architecture: str, net: gluon.HybridBlock, preprocess: Preprocess, classes: tuple[str, ...]):
+        super().__init__()
+        self.architecture = architecture
+        self.preprocess = preprocess
+        self.classes = classes
+        with self.name_scope():
+            self.normalize = Normalize(preprocess.mean, preprocess.std)
+        self.net = net
+
+    def hybrid_forward(self, F, x):
+        return self.net(self.normalize(x))
+
+
+class Normalize(gluon.HybridBlock):
+    """uint8 (batch, height, width, 3) -> float32 (batch, 3, height, width), as (x / 255 - mean) / std."""
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
+        super().__init__()
+        shape = (1, len(mean), 1, 1)
+        with self.name_scope():
+            self.scale = self.params.get_constant("scale", nd.array([1 / (255 * s) for s in std]).reshape(shape))
+            self.shift = self.params.get_constant("shift", nd.array([-m / s for m, s in zip(mean, std)]).reshape(shape))
+
+    def hybrid_forward(self, F, x, scale, shift):
+        x = F.cast(F.transpose(x, axes=(0, 3, 1, 2)), "float32")
+        return F.broadcast_add(F.broadcast_mul(x, scale), shift)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from hotdog_ft.backend import gluon, mx, nd
+from hotdog_ft.errors import ConfigError, DownloadError, WeightsError
+from hotdog_ft.models import table, weights
+from hotdog_ft.models.table import find_network
+from hotdog_ft.models.weights import find_weights, locate
+from tests.data.servers import refusing_url, serve
+
+NAME = "mobilenet0.25"
+
+
+@pytest.fixture
+def net():
+    """A source model of 1000 classes with random values."""
+    net = gluon.model_zoo.vision.get_model(NAME)
+    net.initialize(mx.init.Xavier())
+    net(nd.zeros((1, 3, 64, 64)))
+    return net
+
+
+def values_of(net):
+    return {key: p.data().asnumpy() for key, p in net._collect_params_with_prefix().items()}
+
+
+def assert_same(source, net):
+    expected = values_of(net)
+    assert set(source.parameters) == set(expected)
+    assert all((source.parameters[key].asnumpy() == expected[key]).all() for key in expected)
+
+
+@pytest.fixture
+def published(monkeypatch, net, tmp_path):
+    """Make the table believe that this net's file is what the store publishes. Returns its bytes."""
+    path = tmp_path / "published.params"
+    net.save_parameters(str(path))
+    content = path.read_bytes()
+    row = find_network(NAME)
+    source = {"source": "gluon", "sha1": hashlib.sha1(content).hexdigest()}
+    changed = table.Network(row.name, row.family, row.parameters, row.preprocess, (source,))
+    monkeypatch.setattr(weights, "find_network", lambda name: changed)
+    return content, changed
+
+
+def test_none_is_no_weights():
+    assert find_weights(NAME, "none") is None
+
+
+def test_a_file_of_save_parameters_is_read(net, tmp_path):
+    path = tmp_path / "net.params"
+    net.save_parameters(str(path))
+    source = find_weights(NAME, str(path))
+    assert_same(source, net)
+    assert source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert source.origin == str(path)
+
+
+@pytest.mark.parametrize("strip", ["", "its own"])
+def test_a_file_of_collect_params_save_is_read(net, tmp_path, strip):
+    path = tmp_path / "old.params"
+    net.collect_params().save(str(path), strip_prefix=net.prefix if strip else "")
+    assert_same(find_weights(NAME, str(path)), net)
+
+
+def test_a_file_that_is_not_there_is_a_wrong_option():
+    with pytest.raises(ConfigError, match=r"--weights: nosuch\.params is not there"):
+        find_weights(NAME, "nosuch.params")
+
+
+@pytest.mark.parametrize("content", [b"", b"hot dog", b"\x12\x01\0\0\0\0\0\0" + b"\xff" * 64])
+def test_a_file_that_is_no_parameter_file_is_named(tmp_path, content):
+    path = tmp_path / "bad.params"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError) as caught:
+        find_weights(NAME, str(path))
+    assert caught.value.message.startswith(str(path))
+
+
+def test_a_file_that_breaks_off_is_named(net, tmp_path):
+    path = tmp_path / "cut.params"
+    net.save_parameters(str(path))
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match=r"cut\.params"):
+        find_weights(NAME, str(path))
+
+
+def test_a_file_without_names_is_told(tmp_path):
+    path = tmp_path / "list.params"
+    nd.save(str(path), [nd.zeros(3)])
+    with pytest.raises(WeightsError, match="no named parameters"):
+        find_weights(NAME, str(path))
+
+
+def test_gluons_store_is_downloaded_from_checked_and_kept(published, net, monkeypatch):
+    content, network = published
+    file = f"{NAME}-{network.weights[0]['sha1'][:8]}.params"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr(file, content)
+    with serve(archive.getvalue()) as server:
+        monkeypatch.setenv("MXNET_GLUON_REPO", server.url.removesuffix("hotdog.zip"))
+        assert_same(find_weights(NAME, "imagenet"), net)
+        assert server.paths == [f"/gluon/models/{Path(file).stem}.zip"]
+    monkeypatch.setenv("MXNET_GLUON_REPO", refusing_url())
+    assert_same(find_weights(NAME, "imagenet"), net)  # from the cache
+
+
+def test_gluons_own_cache_is_used(published, net):
+    content, network = published
+    folder = Path(os.environ["MXNET_HOME"]) / "models"
+    folder.mkdir()
+    (folder / f"{NAME}-{network.weights[0]['sha1'][:8]}.params").write_bytes(content)
+    assert locate(network)
+    assert_same(find_weights(NAME, "imagenet"), net)
+
+
+def test_a_spoilt_copy_in_a_cache_is_not_used(published, monkeypatch):
+    content, network = published
+    folder = Path(os.environ["MXNET_HOME"]) / "models"
+    folder.mkdir()
+    (folder / f"{NAME}-{network.weights[0]['sha1'][:8]}.params").write_bytes(content[:-8] + b"spoiled!")
+    monkeypatch.setenv("MXNET_GLUON_REPO", refusing_url())
+    with pytest.raises(DownloadError):
+        find_weights(NAME, "imagenet")
+
+
+def test_without_a_network_the_hint_says_what_works(published, monkeypatch):
+    monkeypatch.setenv("MXNET_GLUON_REPO", refusing_url())
+    with pytest.raises(DownloadError) as caught:
+        find_weights(NAME, "imagenet")
+    assert "--weights FILE" in caught.value.hint
+    assert "efficientnet_lite0" in caught.value.hint
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    network = find_network("efficientnet_lite0")
+    source = {**network.weights[0], "package": "efficientnet-lite9-pytorch-model"}
+    changed = table.Network(network.name, network.family, network.parameters, network.preprocess, (source,))
+    monkeypatch.setattr(weights, "find_network", lambda name: changed)
+    with pytest.raises(WeightsError, match="the package efficientnet-lite9-pytorch-model, which is not installed"):
+        find_weights("efficientnet_lite0", "imagenet")
+
+
+def test_an_altered_package_file_is_refused(monkeypatch, tmp_path, caplog):
+    path = tmp_path / "altered.pth"
+    path.write_bytes(b"altered")
+    monkeypatch.setattr(weights, "_places", lambda network, source: [path])
+    with pytest.raises(WeightsError, match="not installed, or not whole"):
+        find_weights("efficientnet_lite0", "imagenet")
+    assert f"{path}: passed over" in caplog.text
