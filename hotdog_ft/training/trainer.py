@@ -1,0 +1,293 @@
+"""Fine-tuning as the book does it (Dive into Deep Learning 13.2, train_fine_tuning), on any number of devices.
+
+    train_fine_tuning > train_epoch > train_batch
+
+MXNet computes behind Python's back: a step returns before it is done. Sums of loss and of right answers therefore stay
+on the devices and are read a few times a second at most, and the loop runs at most two batches ahead.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+
+from hotdog_ft.backend import autograd, gluon, mx, nd
+from hotdog_ft.data.download import Progress
+from hotdog_ft.data.loader import Batch, PhotoLoader
+from hotdog_ft.errors import DivergedError
+from hotdog_ft.training.devices import split_batch
+from hotdog_ft.training.schedule import learning_rates
+
+SECONDS_BETWEEN_READS = 0.5
+DIVERGED_HINT = "Try a tenth of that --lr, or a smaller --output-lr-mult."
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What an epoch came to. Accuracies lie between 0 and 1; None where it wasn't measured."""
+
+    epoch: int
+    """From 1."""
+    loss: float
+    """Mean over the epoch's training examples, while it trained."""
+    train_acc: float
+    """On the training examples as augmented, while it trained."""
+    val_acc: Optional[float]
+    test_acc: Optional[float]
+    examples_per_sec: float
+    """Training alone, over all epochs so far, as the book counts it."""
+    seconds: float
+    """The epoch, with its evaluation."""
+    devices: str
+    lr: float
+    """The learning rate of the epoch's last step."""
+
+    def line(self) -> str:
+        """The book's first closing line, for this epoch."""
+        named = (("train", self.train_acc), ("val", self.val_acc), ("test", self.test_acc))
+        accuracies = ", ".join(f"{name} acc {value:.3f}" for name, value in named if value is not None)
+        return f"loss {self.loss:.3f}, {accuracies}"
+
+    def speed(self) -> str:
+        """The book's second closing line."""
+        return f"{self.examples_per_sec:.1f} examples/sec on {self.devices}"
+
+
+def train_fine_tuning(
+    net: gluon.HybridBlock,
+    train_iter: PhotoLoader,
+    test_iter: PhotoLoader,
+    devices: list[mx.Context],
+    val_iter: PhotoLoader | None = None,
+    num_epochs: int = 5,
+    lr: float = 0.01,
+    wd: float = 0.001,
+    momentum: float = 0.0,
+    schedule: str = "constant",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Iterator[EpochResult]:
+    """Train by stochastic gradient descent; yield an EpochResult after each epoch.
+
+    With val_iter, epochs are judged by that, and test_iter is used once, after the last epoch. progress: tqdm, or what
+    has its arguments. Raises: DivergedError; DataError, when no photo can be read.
+    """
+    net.hybridize(static_alloc=True, static_shape=True)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    loss.hybridize(static_alloc=True, static_shape=True)
+    trainer = make_trainer(net, lr, wd, momentum)
+    steps = len(train_iter)
+    rates = learning_rates(schedule, lr, num_epochs * steps)
+    examples = training_seconds = 0.0
+    for epoch in range(1, num_epochs + 1):
+        start = time.perf_counter()
+        mx.random.seed(epoch_seed(seed, epoch))
+        with _bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
+            rates_now = rates[(epoch - 1) * steps : epoch * steps]
+            tally = train_epoch(net, train_iter.epoch(epoch), loss, trainer, devices, rates_now, bar)
+        examples += tally.examples
+        training_seconds += time.perf_counter() - start
+
+        average_statistics(net, devices)
+        _check_parameters(net, trainer)
+        last = epoch == num_epochs
+        val_acc = evaluate_accuracy(net, val_iter.epoch(), devices) if val_iter else None
+        test_acc = evaluate_accuracy(net, test_iter.epoch(), devices) if last or not val_iter else None
+        yield EpochResult(
+            epoch=epoch,
+            loss=tally.loss,
+            train_acc=tally.accuracy,
+            val_acc=val_acc,
+            test_acc=test_acc,
+            examples_per_sec=examples / training_seconds,
+            seconds=time.perf_counter() - start,
+            devices=str(devices),
+            lr=trainer.learning_rate,
+        )
+
+
+def make_trainer(net: gluon.HybridBlock, lr: float, wd: float, momentum: float) -> gluon.Trainer:
+    """A Trainer whose devices have already agreed on the starting values, and update their own copies.
+
+    Left to itself it copies the first device's values to the others after the first backward pass, BatchNorm's running
+    statistics among them, which that pass may still be changing; and updating in the key-value store it would do so
+    again, and forget the momentum, whenever the statistics are averaged. Results then differ from run to run.
+    """
+    options = {"learning_rate": lr, "wd": wd, "momentum": momentum}
+    trainer = gluon.Trainer(net.collect_params(), "sgd", options, update_on_kvstore=False)
+    trainer._init_kvstore()
+    trainer._init_params()
+    nd.waitall()
+    return trainer
+
+
+def train_epoch(
+    net: gluon.HybridBlock,
+    batches: Iterable[Batch],
+    loss: gluon.loss.Loss,
+    trainer: gluon.Trainer,
+    devices: list[mx.Context],
+    rates: Sequence[float],
+    bar: Any = None,
+) -> Tally:
+    """One pass over the batches. rates: the learning rate of each step. Raises: DivergedError."""
+    tally = Tally()
+    previous: list[nd.NDArray] = []
+    last_read = time.perf_counter()
+    for step, (rate, batch) in enumerate(zip(rates, batches), start=1):
+        trainer.set_learning_rate(rate)
+        losses, outputs, labels = train_batch(net, batch.X, batch.y, loss, trainer, devices)
+        tally.add(losses, outputs, labels)
+        for value in previous:
+            value.wait_to_read()  # else the queue would hold every batch of the epoch
+        previous = losses
+        if bar is not None:
+            bar.update(len(batch.X))
+        if time.perf_counter() - last_read > SECONDS_BETWEEN_READS:
+            _check_finite(tally.loss, step, trainer)
+            if bar is not None:
+                bar.set_postfix_str(f"loss {tally.loss:.3f}, train acc {tally.accuracy:.3f}")
+            last_read = time.perf_counter()
+    nd.waitall()  # running statistics are not among what the loss waits for
+    _check_finite(tally.loss, step, trainer)
+    return tally
+
+
+def train_batch(
+    net: gluon.HybridBlock,
+    X: np.ndarray,
+    y: np.ndarray,
+    loss: gluon.loss.Loss,
+    trainer: gluon.Trainer,
+    devices: list[mx.Context],
+) -> tuple[list[nd.NDArray], list[nd.NDArray], list[nd.NDArray]]:
+    """One step on a batch; the gradient is the whole batch's mean, however many devices share it.
+
+    X: uint8 images, shape (batch, height, width, 3). y: int32 class indices, shape (batch,).
+    Returns losses (n,), logits (n, classes) and labels (n,) of each device that got a part, not yet waited for.
+    """
+    parts = split_batch(len(X), len(devices))
+    busy = [(part, device) for part, device in zip(parts, devices) if part.start < part.stop]
+    inputs = [nd.array(X[part], ctx=device, dtype="uint8") for part, device in busy]
+    labels = [nd.array(y[part], ctx=device, dtype="int32") for part, device in busy]
+    with autograd.record():
+        outputs = [net(x) for x in inputs]
+        losses = [loss(output, label) for output, label in zip(outputs, labels)]
+    autograd.backward(losses)
+    _clear_gradients(trainer, devices[len(busy) :])
+    trainer.step(len(X))
+    return losses, outputs, labels
+
+
+def _clear_gradients(trainer: gluon.Trainer, idle: list[mx.Context]) -> None:
+    """A device without a part of this batch still holds the last one's gradients, which would be added again."""
+    for parameter in trainer._params if idle else ():
+        if parameter.grad_req != "null":
+            for device in idle:
+                parameter.grad(device)[:] = 0
+                parameter.data(device)._fresh_grad = True
+
+
+def evaluate_accuracy(net: gluon.HybridBlock, batches: Iterable[Batch], devices: list[mx.Context]) -> float:
+    """The part of the examples that the network gets right. Raises: DivergedError, when it gives no numbers."""
+    tally = Tally()
+    previous: list[nd.NDArray] = []
+    for batch in batches:
+        parts = split_batch(len(batch.X), len(devices))
+        busy = [(part, device) for part, device in zip(parts, devices) if part.start < part.stop]
+        outputs = [net(nd.array(batch.X[part], ctx=device, dtype="uint8")) for part, device in busy]
+        labels = [nd.array(batch.y[part], ctx=device, dtype="int32") for part, device in busy]
+        tally.add([], outputs, labels)
+        for value in previous:
+            value.wait_to_read()
+        previous = outputs
+    if not tally.finite:
+        raise DivergedError("The network's outputs are no longer numbers: training has diverged.", hint=DIVERGED_HINT)
+    return tally.accuracy
+
+
+class Tally:
+    """Sums of losses and of right answers, kept on the devices until they are asked for."""
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self._losses: dict[mx.Context, nd.NDArray] = {}
+        self._right: dict[mx.Context, nd.NDArray] = {}
+        self._odd: dict[mx.Context, nd.NDArray] = {}
+
+    def add(self, losses: list[nd.NDArray], outputs: list[nd.NDArray], labels: list[nd.NDArray]) -> None:
+        """Count one batch: losses (n,), logits (n, classes) and labels (n,) of each device."""
+        for values in losses:
+            _accumulate(self._losses, values.sum())
+        for output, label in zip(outputs, labels):
+            self.examples += len(label)
+            _accumulate(self._right, (output.argmax(axis=1).astype("int32") == label).astype("float32").sum())
+            _accumulate(self._odd, (output - output).sum())  # 0, unless there is a NaN or an infinity
+
+    @property
+    def loss(self) -> float:
+        """The mean loss. Waits for the devices."""
+        return sum(float(value.asscalar()) for value in self._losses.values()) / self.examples
+
+    @property
+    def finite(self) -> bool:
+        """Whether every logit was a number. Waits for the devices."""
+        return all(float(value.asscalar()) == 0 for value in self._odd.values())
+
+    @property
+    def accuracy(self) -> float:
+        """The part that was right. Waits for the devices."""
+        return sum(float(value.asscalar()) for value in self._right.values()) / self.examples
+
+
+def _accumulate(sums: dict[mx.Context, nd.NDArray], value: nd.NDArray) -> None:
+    sums[value.context] = sums[value.context] + value if value.context in sums else value
+
+
+def average_statistics(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:
+    """Give every device the mean of BatchNorm's running statistics, which each has gathered from its own part."""
+    if len(devices) > 1:
+        for name, parameter in net.collect_params().items():
+            if name.endswith(("running_mean", "running_var")):
+                parameter.set_data(parameter._reduce())
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """The seed of MXNet's generator (dropout) in an epoch; 0 is the one of the initial values."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1)
+
+
+def _check_finite(loss: float, step: int, trainer: gluon.Trainer) -> None:
+    if not math.isfinite(loss):
+        raise _diverged(f"The loss is {loss} by step {step} of the epoch", trainer)
+
+
+def _check_parameters(net: gluon.HybridBlock, trainer: gluon.Trainer) -> None:
+    """The epoch's last step can spoil the parameters, and no loss shows it."""
+    values = [parameter.list_data()[0] for parameter in net.collect_params().values()]
+    # multi_all_finite takes 200 arrays at most, and writes beyond its memory when it gets more.
+    checks = [
+        nd.multi_all_finite(*values[i : i + 100], num_arrays=len(values[i : i + 100]))
+        for i in range(0, len(values), 100)
+    ]
+    if not all(check.asscalar() for check in checks):
+        raise _diverged("Parameters are no longer numbers at the end of the epoch", trainer)
+
+
+def _diverged(what: str, trainer: gluon.Trainer) -> DivergedError:
+    return DivergedError(
+        f"{what}, at a learning rate of {trainer.learning_rate:g}: training has diverged.",
+        hint=DIVERGED_HINT,
+    )
+
+
+def _bar(progress: Progress | None, name: str, total: int) -> Any:
+    """A progress bar, or something that is none."""
+    import contextlib
+
+    return progress(total=total, desc=name, unit=" photos") if progress else contextlib.nullcontext()
