@@ -1,0 +1,92 @@
+"""`hotdog-ft`: one file a command. A command parses, calls one recipe or function, and prints.
+
+Commands are imported when they are called for, and heavy imports stand inside their bodies, so that `--help` and usage
+errors come at once. The one place where errors become text and an exit status is `main`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+
+import click
+
+from hotdog_ft.config import did_you_mean
+from hotdog_ft.errors import HotdogError
+
+COMMANDS = ("train", "scratch", "predict", "show", "data", "models", "doctor")
+
+log = logging.getLogger("hotdog_ft")
+
+
+class Commands(click.Group):
+    """The commands of this folder, each in the module of its name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"hotdog_ft.cli.{cmd_name}"), cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            ctx.fail(f"There is no command {name!r}{did_you_mean(name, COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hotdog-ft", prog_name="hotdog-ft")
+def cli() -> None:
+    """Fine-tune image classifiers on Apache MXNet: a pretrained network, a fresh output layer, your photos."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit. 0 done; 1 failed; 2 usage or configuration; 130 interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; print an error as two lines on stderr. Returns the exit status."""
+    try:
+        status = cli.main(arguments, prog_name="hotdog-ft", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "hotdog-ft"
+        return _fail(error.format_message(), f"`{command} --help` shows how it is used.", error.exit_code, error)
+    except HotdogError as error:
+        return _fail(error.message, error.hint, error.exit_status, error)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _fail("Interrupted.", "Nothing was left half-written.", 130, error)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`… | head`). Python would complain when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}.", "Check the path, its permissions, and the disk.", 1, error)
+    except MemoryError as error:
+        return _fail("Out of memory.", "Try a smaller --batch-size or --image-size.", 1, error)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".split("\n", 1)[0]
+        hint = "This should not happen: please report it with the traceback that --debug shows."
+        return _fail(f"Unexpected: {text}", hint, 1, error)
+
+
+def _fail(message: str, hint: str, status: int, error: BaseException) -> int:
+    """Print the two lines, below the traceback when --debug asks for it."""
+    if log.isEnabledFor(logging.DEBUG):
+        import traceback
+
+        traceback.print_exception(type(error), error, error.__traceback__)
+    # A message of several lines, as some libraries write them, becomes one.
+    click.echo(f"Error: {' '.join(message.split())}", err=True)
+    click.echo(f"Hint: {hint}", err=True)
+    return status

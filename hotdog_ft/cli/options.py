@@ -1,0 +1,120 @@
+"""Options that commands share, and those of training, which are built from TrainConfig's fields."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from hotdog_ft.config import Help, TrainConfig, field_annotations, option_name
+
+log = logging.getLogger("hotdog_ft")
+
+_METAVARS = {float: "NUMBER", int: "INTEGER", str: "TEXT"}
+
+
+def common_options(command: Callable) -> Callable:
+    """`--quiet` and `--debug`, of every command."""
+    command = click.option(
+        "--debug", is_flag=True, expose_value=False, is_eager=True, callback=_set_debug, help="Show tracebacks."
+    )(command)
+    return click.option(
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_set_quiet,
+        help="Results and errors only: no progress, no warnings.",
+    )(command)
+
+
+def training_options(defaults: Mapping[str, Any]) -> Callable[[Callable], Callable]:
+    """`--config` and an option for each field of TrainConfig. defaults: this command's own, by field name.
+
+    Values stay text here: TrainConfig checks them, all at once and wherever they come from.
+    """
+
+    def add(command: Callable) -> Callable:
+        for name, hint in reversed(field_annotations().items()):
+            command = _option(name, hint, {**TrainConfig().__dict__, **defaults}[name])(command)
+        return click.option(
+            "--config", metavar="FILE", help="YAML with these settings, as in `batch_size: 32`; options win over it."
+        )(command)
+
+    return add
+
+
+def read_config(values: dict[str, Any], defaults: Mapping[str, Any]) -> TrainConfig:
+    """The checked configuration from the options that were given. Raises ConfigError, without waiting for MXNet."""
+    from hotdog_ft.data.sources import check_exists as check_data
+    from hotdog_ft.models.table import find_network
+
+    file = values.pop("config")
+    given = {name: value for name, value in values.items() if value is not None}
+    config = TrainConfig.from_sources(given, file=file, defaults=defaults)
+    find_network(config.model)
+    check_data(config.data)
+    return config
+
+
+def progress() -> Callable[..., Any] | None:
+    """tqdm on a terminal, unless --quiet; else None."""
+    if not sys.stderr.isatty() or log.getEffectiveLevel() >= logging.ERROR:
+        return None
+    from functools import partial
+
+    from tqdm import tqdm
+
+    return partial(tqdm, file=sys.stderr, leave=False, dynamic_ncols=True)
+
+
+def _option(name: str, hint: Any, default: Any) -> Callable[[Callable], Callable]:
+    """The click option of one field; None when it isn't given."""
+    plain, *metadata = typing.get_args(hint)
+    described = next(item for item in metadata if isinstance(item, Help))
+    types = [t for t in typing.get_args(plain) if t is not type(None)] if default is None else [plain]
+    text = described.text if default is None else f"{described.text}  [default: {_shown(default)}]"
+    if plain is bool:
+        text = described.text
+        return click.option(f"{option_name(name)}/--no-{name.replace('_', '-')}", name, default=None, help=text)
+    if typing.get_origin(plain) is typing.Literal:
+        metavar = "|".join(typing.get_args(plain))
+    else:
+        metavar = described.metavar or _METAVARS[types[0]]
+    return click.option(option_name(name), name, metavar=metavar, help=text)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _set_debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        log.setLevel(logging.DEBUG)
+
+
+def _set_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Also the place where warnings get their way to stderr, since every command has this option."""
+    if not log.handlers:
+        log.addHandler(_WarningHandler())
+        log.propagate = False
+    if value and log.level != logging.DEBUG:
+        log.setLevel(logging.ERROR)
+    elif log.level != logging.DEBUG:
+        log.setLevel(logging.WARNING)
+
+
+class _WarningHandler(logging.Handler):
+    """Log records as lines on stderr, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm = sys.modules.get("tqdm")
+        text = f"{record.levelname.capitalize()}: {record.getMessage()}"
+        if tqdm and sys.stderr.isatty():
+            tqdm.tqdm.write(text, file=sys.stderr)
+        else:
+            click.echo(text, err=True)

@@ -1,0 +1,126 @@
+"""`hotdog-ft predict`: say what photos show."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hotdog_ft.cli.options import common_options
+from hotdog_ft.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from hotdog_ft.inference.predictor import Prediction
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--run", "run_folder", default="runs/latest", show_default=True, metavar="RUN", help="The run to use.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a header.")
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Photos computed at once.")
+@click.option("--workers", type=click.IntRange(1), help="Threads that read photos.  [default: one a core]")
+@click.option("--devices", default="auto", show_default=True, metavar="auto|cpu|gpu:I", help="What to compute on.")
+@common_options
+def predict(
+    paths: tuple[str, ...],
+    run_folder: str,
+    as_json: bool,
+    as_csv: bool,
+    batch_size: int,
+    workers: int | None,
+    devices: str,
+) -> int:
+    """Say what photos show.
+
+    PATH is a photo, a folder of photos, a pattern such as 'photos/*.jpg', or - to read paths from standard input, one a
+    line. Answers come in that order. The exit status is 1 if a photo could not be read.
+    """
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv exclude each other.", hint="Choose one of them.")
+
+    from hotdog_ft.inference.predictor import Predictor
+    from hotdog_ft.runs import find_model, load_model
+    from hotdog_ft.training.devices import find_devices
+
+    find_model(run_folder)
+    device = find_devices(devices)[0]
+    predictor = Predictor(load_model(run_folder, [device]), device, batch_size, workers)
+    write = _json_writer() if as_json else _csv_writer(predictor.classifier.classes) if as_csv else _table_writer()
+    failed = False
+    for prediction in predictor.predict(expand(paths)):
+        failed |= prediction.error is not None
+        write(prediction)
+    return 1 if failed else 0
+
+
+def expand(paths: tuple[str, ...]) -> Iterator[str]:
+    """Folders as their photos, patterns as what they match, `-` as the lines of standard input. Raises: DataError."""
+    from hotdog_ft.data.folder import find_photos
+
+    for path in paths:
+        if path == "-":
+            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+        elif os.path.isdir(path):
+            photos = find_photos(Path(path))
+            if not photos:
+                raise DataError(f"{path}: no images in this folder.", hint="Give a folder with photos in it.")
+            yield from map(str, photos)
+        elif not os.path.lexists(path) and glob.has_magic(path):
+            matches = sorted(glob.glob(path, recursive=True))
+            if not matches:
+                raise DataError(f"{path}: nothing matches this pattern.", hint="Try it with `ls` first.")
+            yield from matches
+        else:
+            yield path
+
+
+def _json_writer():
+    def write(prediction: Prediction) -> None:
+        if prediction.error is not None:
+            record: dict = {"path": prediction.path, "error": prediction.error}
+        else:
+            record = {
+                "path": prediction.path,
+                "label": prediction.label,
+                "probability": prediction.probability,
+                "probabilities": prediction.probabilities,
+            }
+        click.echo(json.dumps(record))
+
+    return write
+
+
+def _csv_writer(classes: tuple[str, ...]):
+    writer = csv.writer(sys.stdout)
+    writer.writerow(["path", "label", "probability", *classes, "error"])
+
+    def write(prediction: Prediction) -> None:
+        probabilities = (prediction.probabilities or {}).values() or [""] * len(classes)
+        values = [prediction.label or "", "" if prediction.probability is None else prediction.probability]
+        writer.writerow([_printable(prediction.path), *values, *probabilities, prediction.error or ""])
+
+    return write
+
+
+def _table_writer():
+    def write(prediction: Prediction) -> None:
+        if prediction.error is not None:
+            click.echo(f"Error: {_printable(prediction.error)}", err=True)
+        else:
+            click.echo(f"{prediction.probability:7.2%}  {prediction.label}  {_printable(prediction.path)}")
+
+    return write
+
+
+def _printable(text: str) -> str:
+    """Text with what a terminal can't show escaped: a file's name may hold line breaks and bytes that are no UTF-8."""
+    text = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

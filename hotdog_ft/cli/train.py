@@ -1,0 +1,39 @@
+"""`hotdog-ft train`: fine-tune a pretrained network on a folder of photos."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hotdog_ft.cli.options import common_options, progress, read_config, training_options
+
+DEFAULTS: dict[str, Any] = {}
+
+
+@click.command()
+@training_options(DEFAULTS)
+@common_options
+def train(**values: Any) -> None:
+    """Fine-tune a pretrained network on a data set.
+
+    Without options this is the book's recipe: ResNet-18 with ImageNet weights on the hot dog data set, 5 epochs of
+    stochastic gradient descent, the output layer learning ten times faster than the rest.
+    """
+    run_training("train", values, DEFAULTS)
+
+
+def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Train as told, print a line an epoch, close with the book's two lines."""
+    config = read_config(values, defaults)
+
+    from hotdog_ft.recipes.fine_tune import fine_tune
+
+    run = fine_tune(
+        config,
+        command,
+        on_epoch=lambda result: click.echo(f"epoch {result.epoch}: {result.line()} ({result.seconds:.1f} s)"),
+        progress=progress(),
+    )
+    click.echo(f"The run is in {run.folder}.", err=True)
+    click.echo(run.summary())

@@ -1,0 +1,74 @@
+"""Say what photos show: read ahead in threads, computed in batches, answered in order, one broken photo at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hotdog_ft.backend import cores, mx, nd
+from hotdog_ft.data.loader import in_order
+from hotdog_ft.data.photo import read_photo
+from hotdog_ft.errors import HotdogError, ImageError
+from hotdog_ft.models.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a photo shows, or why it can't be told."""
+
+    path: str
+    label: str | None = None
+    """The most probable class."""
+    probability: float | None = None
+    """The label's, between 0 and 1."""
+    probabilities: dict[str, float] | None = None
+    """Every class's, in the network's order; they sum to 1."""
+    error: str | None = None
+
+
+class Predictor:
+    """A classifier ready to answer. Reads photos with `workers` threads and computes `batch_size` at once."""
+
+    def __init__(
+        self, classifier: Classifier, device: mx.Context, batch_size: int = 32, workers: int | None = None
+    ) -> None:
+        self.classifier = classifier
+        self.device = device
+        self.batch_size = batch_size
+        self.workers = workers or cores()
+        classifier.hybridize(static_alloc=True, static_shape=True)
+
+    def predict(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
+        """One Prediction for each path, in the paths' order; one that can't be read has its `error` set."""
+        inputs = in_order(self._read, paths, self.workers, lead=2 * self.batch_size)
+        while batch := list(itertools.islice(inputs, self.batch_size)):
+            good = [image for _, image in batch if not isinstance(image, HotdogError)]
+            probabilities = iter(self.predict_images(np.stack(good)) if good else ())
+            for path, image in batch:
+                if isinstance(image, HotdogError):
+                    yield Prediction(path, error=image.message)
+                else:
+                    yield self._prediction(path, next(probabilities))
+
+    def predict_images(self, X: np.ndarray) -> np.ndarray:
+        """Class probabilities, float32, shape (batch, classes).
+
+        X: photos as preprocessed, uint8, shape (batch, image_size, image_size, 3).
+        """
+        logits = self.classifier(nd.array(X, ctx=self.device, dtype="uint8"))
+        return logits.softmax(axis=1).asnumpy()
+
+    def _read(self, path: str | Path) -> tuple[str, np.ndarray | ImageError]:
+        try:
+            return str(path), self.classifier.preprocess.for_test(read_photo(path))
+        except ImageError as error:
+            return str(path), error
+
+    def _prediction(self, path: str, probabilities: np.ndarray) -> Prediction:
+        named = {name: float(p) for name, p in zip(self.classifier.classes, probabilities)}
+        label = max(named, key=lambda name: named[name])
+        return Prediction(path, label, named[label], named)

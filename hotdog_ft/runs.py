@@ -1,0 +1,184 @@
+"""A run's folder: what it was told, what came out, and the model, which works wherever its folder is taken.
+
+    config.yaml      everything needed to run it again
+    metrics.jsonl    one line an epoch
+    model/           model.json and net.params; there is no pickle in either
+    curves.png       accuracy and loss by epoch
+
+Every file is written beside its place and renamed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hotdog_ft.backend import installed_build, mx
+from hotdog_ft.config import TrainConfig
+from hotdog_ft.data.folder import ImageFolder
+from hotdog_ft.data.preprocess import Preprocess
+from hotdog_ft.errors import HotdogError, RunError
+from hotdog_ft.files import replacing, sha256, write_text
+from hotdog_ft.models import zoo
+from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.models.weights import SourceWeights
+from hotdog_ft.training.trainer import EpochResult
+
+FORMAT_VERSION = 1
+ROOT = Path("runs")
+
+
+class Run:
+    """One training's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results: list[EpochResult] = []
+        self.skipped = 0
+        """Photos that couldn't be read."""
+
+    @classmethod
+    def create(cls, command: str, config: TrainConfig) -> Run:
+        """Make the folder: `config.out`, or one named by the time under runs/. Raises: RunError."""
+        run = cls(_new_folder(config.out, f"{command}-{config.model}"))
+        write_text(run.folder / "config.yaml", config.to_yaml(leave_out=("out",)))
+        return run
+
+    def record(self, result: EpochResult) -> None:
+        """Add an epoch to metrics.jsonl."""
+        self.results.append(result)
+        lines = [json.dumps(dataclasses.asdict(result)) for result in self.results]
+        write_text(self.folder / "metrics.jsonl", "\n".join(lines) + "\n")
+
+    def save_model(self, classifier: Classifier, source: SourceWeights | None, data: ImageFolder) -> None:
+        """Write model/, and point runs/latest here: from now on there is something to predict with."""
+        save_model(self.folder / "model", classifier, source, data)
+        if self.folder.resolve().parent == ROOT.resolve():
+            _point(ROOT / "latest", self.folder.name)
+
+    def summary(self) -> str:
+        """The book's two closing lines, and what else a person should know."""
+        last = self.results[-1]
+        lines = [last.line(), last.speed()]
+        if self.skipped:
+            photos = "photo that" if self.skipped == 1 else "photos that"
+            lines.insert(0, f"{self.skipped} {photos} can't be read: skipped.")
+        return "\n".join(lines)
+
+
+def save_model(folder: Path, classifier: Classifier, source: SourceWeights | None, data: ImageFolder) -> None:
+    """Write a model folder: the network's parameters, and model.json with all that is needed to use them.
+
+    Raises: RunError, OSError.
+    """
+    with replacing(folder / "model.json") as json_path, replacing(folder / "net.params") as params_path:
+        try:
+            classifier.net.save_parameters(str(params_path))
+        except mx.MXNetError as error:
+            raise RunError(f"{folder / 'net.params'}: can't be written.", hint="Is the disk full?") from error
+        described = {
+            "format_version": FORMAT_VERSION,
+            "architecture": classifier.architecture,
+            "classes": list(classifier.classes),
+            "preprocess": classifier.preprocess.to_dict(),
+            "parameters_sha256": sha256(params_path),
+            "source_weights": {"origin": source.origin, "sha256": source.sha256} if source else None,
+            "data_fingerprint": data.fingerprint(),
+            "versions": {
+                "hotdog-ft": version("hotdog-ft"),
+                installed_build() or "mxnet": mx.__version__,
+                "numpy": version("numpy"),
+                "opencv-python-headless": version("opencv-python-headless"),
+            },
+        }
+        json_path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
+    """The classifier in a run's folder or in a model folder. Raises: RunError."""
+    folder = find_model(path)
+    described = _read_json(folder / "model.json")
+    params = folder / "net.params"
+    if described.get("format_version") != FORMAT_VERSION:
+        raise RunError(
+            f"{folder / 'model.json'}: has format version {described.get('format_version')!r}, "
+            f"this hotdog-ft reads {FORMAT_VERSION}.",
+            hint="Use the version of hotdog-ft that wrote it.",
+        )
+    if not params.is_file() or sha256(params) != described.get("parameters_sha256"):
+        raise RunError(
+            f"{params}: is missing, or not the file that was saved with this model.",
+            hint="Copy the whole model folder again, or train again.",
+        )
+    try:
+        preprocess = Preprocess.from_dict(described["preprocess"])
+        classes = tuple(str(name) for name in described["classes"])
+        net = zoo.build(described["architecture"], len(classes), preprocess.image_size)
+        net.load_parameters(str(params), ctx=devices)
+    except (KeyError, TypeError, ValueError, AssertionError, mx.MXNetError, HotdogError) as error:
+        raise RunError(
+            f"{folder}: its parts don't fit together ({error}).",
+            hint="Copy the whole model folder again, or train again.",
+        ) from error
+    classifier = Classifier(described["architecture"], net, preprocess, classes)
+    classifier.normalize.initialize(ctx=devices)
+    return classifier
+
+
+def find_model(path: str | Path) -> Path:
+    """The model folder that `path` is or holds. Raises: RunError."""
+    path = Path(path)
+    for folder in (path, path / "model"):
+        if (folder / "model.json").is_file():
+            return folder
+    if path.is_dir():
+        raise RunError(
+            f"{path}: has no model in it.", hint="Give --run a run's folder or a model folder; train one first."
+        )
+    raise RunError(f"{path}: there is no such run.", hint="Train first, or give --run the run's folder.")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path}: not valid JSON ({error}).", hint="Copy the model folder again.") from error
+    if not isinstance(values, dict):
+        raise RunError(f"{path}: doesn't describe a model.", hint="Copy the model folder again.")
+    return values
+
+
+def _new_folder(out: str | None, name: str) -> Path:
+    """Make the run's folder; the user's may exist if it is empty. Raises: RunError."""
+    if out is not None:
+        folder = Path(out)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RunError(f"--out: {out} is there already, and not empty.", hint="Name another folder, or remove it.")
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    ROOT.mkdir(exist_ok=True)
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    for attempt in range(100):
+        folder = ROOT / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise RunError(f"{ROOT / stem}: is there already.", hint="Name a folder with --out.")
+
+
+def _point(link: Path, target: str) -> None:
+    """Make `link` a symbolic link to `target`, replacing one that is there."""
+    temporary = link.with_name(f".{link.name}-{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    try:
+        temporary.replace(link)
+    finally:
+        temporary.unlink(missing_ok=True)
