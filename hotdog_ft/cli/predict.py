@@ -46,13 +46,9 @@ def predict(
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of them.")
 
-    from hotdog_ft.inference.predictor import Predictor
-    from hotdog_ft.runs import find_model, load_model
-    from hotdog_ft.training.devices import find_devices
+    from hotdog_ft.inference.predictor import load
 
-    find_model(run_folder)
-    device = find_devices(devices)[0]
-    predictor = Predictor(load_model(run_folder, [device]), device, batch_size, workers)
+    predictor = load(run_folder, devices, batch_size, workers)
     write = _json_writer() if as_json else _csv_writer(predictor.classifier.classes) if as_csv else _table_writer()
     failed = False
     for prediction in predictor.predict(expand(paths)):

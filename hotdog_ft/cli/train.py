@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from hotdog_ft.cli.options import common_options, progress, read_config, training_options
+from hotdog_ft.errors import ConfigError
 
 DEFAULTS: dict[str, Any] = {}
 
@@ -26,6 +27,11 @@ def train(**values: Any) -> None:
 def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any]) -> None:
     """Train as told, print a line an epoch, close with the book's two lines."""
     config = read_config(values, defaults)
+    if command == "scratch" and config.weights != "none":
+        raise ConfigError(
+            f"--weights: scratch starts from random values, not from {config.weights}.",
+            hint="Leave weights out, in a --config file too, or use `hotdog-ft train`.",
+        )
 
     from hotdog_ft.recipes.fine_tune import fine_tune
 

@@ -14,6 +14,8 @@ from hotdog_ft.data.loader import in_order
 from hotdog_ft.data.photo import read_photo
 from hotdog_ft.errors import HotdogError, ImageError
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.runs import find_model, load_model
+from hotdog_ft.training import find_devices
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,18 @@ class Prediction:
     probabilities: dict[str, float] | None = None
     """Every class's, in the network's order; they sum to 1."""
     error: str | None = None
+
+
+def load(
+    run: str | Path = "runs/latest", devices: str = "auto", batch_size: int = 32, workers: int | None = None
+) -> Predictor:
+    """The Predictor of a run's folder or a model folder. It computes on the first of `devices`.
+
+    Raises: RunError, ConfigError, DeviceError.
+    """
+    find_model(run)  # before looking for devices: this is the likelier mistake
+    device = find_devices(devices)[0]
+    return Predictor(load_model(run, [device]), device, batch_size, workers)
 
 
 class Predictor:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from hotdog_ft.backend import mx
 from hotdog_ft.errors import ConfigError, DeviceError
+from hotdog_ft.training import devices
 from hotdog_ft.training.devices import find_devices, split_batch
 
 
@@ -26,10 +27,21 @@ def test_two_contexts_on_the_cpu_stand_for_two_devices():
 
 def test_auto_takes_every_gpu(monkeypatch):
     monkeypatch.setattr(mx.context, "num_gpus", lambda: 2)
+    monkeypatch.setattr(devices, "_works", lambda gpu: True)
     assert find_devices("auto") == [mx.gpu(0), mx.gpu(1)]
     assert find_devices("gpu:1") == [mx.gpu(1)]
     with pytest.raises(DeviceError, match="there is no GPU 2"):
         find_devices("gpu:0,2")
+
+
+def test_a_gpu_that_mxnet_sees_but_cannot_use_is_passed_over(monkeypatch, caplog):
+    if mx.context.num_gpus():
+        pytest.skip("there is a GPU here")
+    monkeypatch.setattr(mx.context, "num_gpus", lambda: 1)  # computing on it then really fails
+    assert find_devices("auto") == [mx.cpu()]
+    assert "gpu(0) can't be used" in caplog.text
+    with pytest.raises(DeviceError, match=r"can't compute on gpu\(0\)"):
+        find_devices("gpu:0")
 
 
 def test_auto_takes_the_cpu_without_a_gpu(monkeypatch):
