@@ -64,6 +64,10 @@ class ImageFolder:
         """
         if not fraction:
             return self
+        if self.validation:
+            raise DataError(
+                f"{self.root}: has a validation part already, val/.", hint="Leave --val-split out, or remove val/."
+            )
         rest, held_out = _split_classes(self.train, len(self.classes), fraction, seed)
         counts = np.bincount(rest.labels, minlength=len(self.classes))
         if counts.min() == 0:
@@ -101,6 +105,8 @@ def read_folder(root: Path, seed: int = 0) -> ImageFolder:
         train = _read_split(folders["train"], classes)
         test = _read_split(folders[tests[0]], classes)
         both = tests[0] == "test" and len(tests) > 1
+        if tests[0] != "test":
+            log.warning("%s: has no test/; %s/ is used as the test set.", root, tests[0])
         return ImageFolder(root, classes, train, test, _read_split(folders[tests[1]], classes) if both else None)
     classes = _class_names(root)
     train, test = _split_classes(_read_split(root, classes), len(classes), TEST_FRACTION, seed)

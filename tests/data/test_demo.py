@@ -7,6 +7,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hotdog_ft.data import demo
+from hotdog_ft.data.demo.foods import hotdog
+from hotdog_ft.data.demo.pen import Pen
 from hotdog_ft.data.photo import read_photo
 
 
@@ -79,8 +81,8 @@ def test_food_fills_part_of_the_photo_and_is_not_always_in_the_middle(train_phot
 
 def test_box_holds_what_was_painted():
     image = np.zeros((3, 200, 240), np.float32)
-    pen = demo.Pen(image, (130, 90), 60, 0.4, np.array([0, 0, 1.0]), np.random.default_rng(0))
-    demo.hotdog(pen, np.random.default_rng(1))
+    pen = Pen(image, (130, 90), 60, 0.4, np.array([0, 0, 1.0]), np.random.default_rng(0))
+    hotdog(pen, np.random.default_rng(1))
     rows, columns = np.nonzero(image.max(axis=0) > 40)  # on black no shadow shows
     assert pen.box() == pytest.approx((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1), abs=3)
 

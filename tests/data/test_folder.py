@@ -40,15 +40,18 @@ def test_only_class_folders_are_split_by_the_seed(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation"])
-def test_other_names_for_test_are_understood(photos, name):
+def test_other_names_for_test_are_understood_and_told(photos, name, caplog):
     (photos / "test").rename(photos / name)
     assert len(read_folder(photos).test) == 6
+    assert f"{name}/ is used as the test set" in caplog.text
 
 
 def test_train_val_and_test_keep_their_parts(photos):
     make_classes(photos / "val", 2)
     folder = read_folder(photos)
     assert (len(folder.train), len(folder.validation), len(folder.test)) == (16, 4, 6)
+    with pytest.raises(DataError, match="has a validation part already"):
+        folder.hold_out(0.2, seed=0)
 
 
 def test_holding_out_takes_the_same_part_of_each_class(photos):
