@@ -45,6 +45,9 @@ class TrainConfig:
     lr: Annotated[float, Gt(0), Le(1e6), Help("Learning rate of the pretrained layers.")] = 0.01
     output_lr_mult: Annotated[float, Ge(0), Le(1e6), Help("The output layer learns this many times faster.")] = 10.0
     freeze_features: Annotated[bool, Help("Train the output layer alone; everything before it stays as it is.")] = False
+    freeze_batch_norm: Annotated[
+        bool, Help("BatchNorm keeps the statistics that the weights came with, and only its scale and shift learn.")
+    ] = False
     wd: Annotated[float, Ge(0), Le(1e6), Help("Weight decay.")] = 0.001
     momentum: Annotated[float, Ge(0), Lt(1), Help("Momentum of the stochastic gradient descent.")] = 0.0
     schedule: Annotated[

@@ -18,10 +18,12 @@ def target_net(
     image_size: int | None = None,
     output_lr_mult: float = 10.0,
     freeze_features: bool = False,
+    freeze_batch_norm: bool = False,
 ) -> Classifier:
     """The network to train: `features` from the source model (all Xavier without one), `output` fresh with Xavier.
 
-    output_lr_mult: how many times faster the output layer learns.
+    output_lr_mult: how many times faster the output layer learns. freeze_features: train the output layer alone.
+    freeze_batch_norm: keep the running statistics, and normalise by them in training too; the rest learns.
     Random values come from MXNet's generator: seed it before. Raises: ConfigError, WeightsError.
     """
     preprocess = find_network(name).preprocess.at(image_size)
@@ -32,7 +34,9 @@ def target_net(
         copy_features(net, name, source)
     net.output.collect_params().setattr("lr_mult", output_lr_mult)
     if freeze_features:
-        freeze(net.features)
+        net.features.collect_params().setattr("grad_req", "null")
+    if freeze_features or freeze_batch_norm:
+        net.features.apply(keep_statistics)
     classifier = Classifier(name, net, preprocess, classes)
     classifier.normalize.initialize(ctx=devices)
     return classifier
@@ -59,13 +63,8 @@ def copy_features(net: gluon.HybridBlock, name: str, source: SourceWeights) -> N
         parameter.set_data(given[key].astype(parameter.dtype))
 
 
-def freeze(features: gluon.HybridBlock) -> None:
-    """Keep these layers as they are: no gradients, and BatchNorm's running statistics used and left alone."""
-    features.collect_params().setattr("grad_req", "null")
-    features.apply(_use_global_statistics)
-
-
-def _use_global_statistics(block: gluon.Block) -> None:
+def keep_statistics(block: gluon.Block) -> None:
+    """Have a BatchNorm layer normalise by its running statistics in training too, and leave them alone."""
     if isinstance(block, gluon.nn.BatchNorm):
         block._kwargs["use_global_stats"] = True
 

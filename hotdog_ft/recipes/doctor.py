@@ -43,7 +43,7 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, version(name))
     except PackageNotFoundError:
-        return Finding(name, "not installed", "Run scripts/setup.")
+        return Finding(name, "not installed")
 
 
 def _system_libraries() -> list[Finding]:

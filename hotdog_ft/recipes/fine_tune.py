@@ -38,7 +38,14 @@ def fine_tune(
     source = find_weights(config.model, config.weights, progress)
     mx.random.seed(training.epoch_seed(config.seed, 0))
     net = target_net(
-        config.model, source, data.classes, devices, config.image_size, config.output_lr_mult, config.freeze_features
+        config.model,
+        source,
+        data.classes,
+        devices,
+        image_size=config.image_size,
+        output_lr_mult=config.output_lr_mult,
+        freeze_features=config.freeze_features,
+        freeze_batch_norm=config.freeze_batch_norm,
     )
     train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
 

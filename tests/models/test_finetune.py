@@ -75,6 +75,21 @@ def test_frozen_features_have_no_gradient_and_keep_their_statistics():
     assert {value for key, value in grad_reqs.items() if key.startswith("output.")} == {"write"}
 
 
+def test_frozen_statistics_stay_while_the_rest_learns():
+    net = target_net(NAME, source_of(), ("a", "b"), CPU, freeze_batch_norm=True)
+    before = parameters(net.net.features)
+    with autograd.record():
+        net(photo(224)).backward()
+    nd.waitall()
+    after = parameters(net.net.features)
+    assert all((before[key] == after[key]).all() for key in before if "running" in key)
+    gradients = [
+        p.grad().asnumpy() for key, p in net.net.features._collect_params_with_prefix().items() if "gamma" in key
+    ]
+    assert gradients
+    assert all((gradient != 0).any() for gradient in gradients)
+
+
 def test_unfrozen_statistics_move():
     net = target_net(NAME, source_of(), ("a", "b"), CPU)
     before = parameters(net.net.features)
