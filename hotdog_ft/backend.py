@@ -65,7 +65,8 @@ def installed_build() -> str | None:
 def _import_mxnet():
     """Import MXNet with its threads and its NumPy set up. Raises HotdogError when it is missing or can't be loaded."""
     # MXNet takes half the cores unless told. What the user has set stays.
-    os.environ.setdefault("OMP_NUM_THREADS", str(cores()))
+    if not os.environ.get("OMP_NUM_THREADS", "").isdigit():  # MXNet ends the process when it isn't a number
+        os.environ["OMP_NUM_THREADS"] = str(cores())
     if "bool" not in vars(np):
         np.bool = bool  # type: ignore[attr-defined]
     if installed_build() == "mxnet-cu112":

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Optional
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from hotdog_ft.errors import ConfigError
 
@@ -36,11 +36,13 @@ class TrainConfig:
     """Everything that a run depends on. The defaults are the book's recipe (Dive into Deep Learning, 13.2)."""
 
     data: Annotated[
-        str, Help("The photos: hotdog, demo, or a folder or ZIP of class folders.", "hotdog|demo|DIR|ZIP")
+        str, MinLen(1), Help("The photos: hotdog, demo, or a folder or ZIP of class folders.", "hotdog|demo|DIR|ZIP")
     ] = "hotdog"
-    model: Annotated[str, Help("The network; `hotdog-ft models` lists them.", "NAME")] = "resnet18_v2"
+    model: Annotated[str, MinLen(1), Help("The network; `hotdog-ft models` lists them.", "NAME")] = "resnet18_v2"
     weights: Annotated[
-        str, Help("Where the network starts: ImageNet weights, none, or a Gluon .params file.", "imagenet|none|FILE")
+        str,
+        MinLen(1),
+        Help("Where the network starts: ImageNet weights, none, or a Gluon .params file.", "imagenet|none|FILE"),
     ] = "imagenet"
     lr: Annotated[float, Gt(0), Le(1e6), Help("Learning rate of the pretrained layers.")] = 0.01
     output_lr_mult: Annotated[float, Ge(0), Le(1e6), Help("The output layer learns this many times faster.")] = 10.0
@@ -53,8 +55,8 @@ class TrainConfig:
     schedule: Annotated[
         Literal["constant", "cosine"], Help("How the learning rate goes: as it is, or down to 0 along a cosine.")
     ] = "constant"
-    batch_size: Annotated[int, Ge(1), Help("Photos in a training step, over all devices.")] = 128
-    epochs: Annotated[int, Ge(1), Help("Passes over the training photos.")] = 5
+    batch_size: Annotated[int, Ge(1), Le(100_000), Help("Photos in a training step, over all devices.")] = 128
+    epochs: Annotated[int, Ge(1), Le(100_000), Help("Passes over the training photos.")] = 5
     val_split: Annotated[
         float,
         Ge(0),
@@ -62,17 +64,19 @@ class TrainConfig:
         Help("Part of train/ to hold out and judge epochs by; test/ is then used once, at the end."),
     ] = 0.0
     image_size: Annotated[
-        Optional[int], Ge(32), Help("Height and width that the network sees.  [default: the network's own]")
+        Optional[int], Ge(32), Le(4096), Help("Height and width that the network sees.  [default: the network's own]")
     ] = None
     devices: Annotated[
         str, Help("What to train on: every GPU or else the CPU; or named ones.", "auto|cpu|cpu:N|gpu:I,J")
     ] = "auto"
-    workers: Annotated[Optional[int], Ge(1), Help("Threads that read photos.  [default: one a core]")] = None
+    workers: Annotated[Optional[int], Ge(1), Le(256), Help("Threads that read photos.  [default: one a core]")] = None
     seed: Annotated[
-        int, Ge(0), Lt(2**31), Help("The same seed on the same machine gives the same run, bit for bit.")
+        int, Ge(0), Lt(2**31), Help("The same seed, machine and number of threads give the same run, bit for bit.")
     ] = 0
     strict: Annotated[bool, Help("A photo that can't be read is an error, not skipped.")] = False
-    out: Annotated[Optional[str], Help("The run's folder.  [default: runs/<time>-<command>-<model>]", "DIR")] = None
+    out: Annotated[
+        Optional[str], MinLen(1), Help("The run's folder.  [default: runs/<time>-<command>-<model>]", "DIR")
+    ] = None
 
     # For pydantic, which checks this dataclass in from_sources: infinity is no learning rate.
     __pydantic_config__: ClassVar[dict[str, Any]] = {"allow_inf_nan": False}
@@ -93,7 +97,7 @@ class TrainConfig:
         values: dict[str, Any] = dict(defaults or {})
         said_in: dict[str, str] = {}
         problems: list[str] = []
-        for name, value in _read_yaml(file).items() if file else ():
+        for name, value in _read_yaml(file).items() if file is not None else ():
             if name not in field_names():
                 problems.append(f"{file}: unknown setting {name!r}{did_you_mean(name, field_names())}")
                 continue
@@ -168,7 +172,7 @@ def _read_yaml(path: str | Path) -> dict[str, Any]:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
-            f"{path}: {error.strerror}.", hint="Give --config a file that can be read; configs/ has examples."
+            f"--config {path}: {error.strerror}.", hint="Give --config a file that can be read; configs/ has examples."
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         where = getattr(error, "problem_mark", None)
@@ -198,11 +202,13 @@ def _validate(cls: type[TrainConfig], values: dict[str, Any]) -> tuple[TrainConf
     # YAML knows no difference between a flag and a number that pydantic would insist on: `lr: yes` is a slip.
     numbers = {name for name, hint in field_annotations().items() if _plain_type(hint) in (int, float)}
     slips = [(name, "should be a number, not true or false") for name in numbers if isinstance(values.get(name), bool)]
+    known_slips = {name for name, _ in slips}
     try:
         config = TypeAdapter(cls).validate_python(values)
         parse_devices(config.devices)
     except ValidationError as error:
-        return None, slips + [(str(e["loc"][0]), _reason(e)) for e in error.errors()]
+        wrong = [(str(e["loc"][0]), _reason(e)) for e in error.errors()]
+        return None, slips + [(name, reason) for name, reason in wrong if name not in known_slips]
     except ConfigError as error:
         return None, [*slips, ("devices", error.message.split(": ", 1)[1])]
     return config, slips

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,15 +37,16 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: OpenCV and matplotlib choose a format by it.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:64]}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem[:64]}-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename == str(temporary):
+            error.filename = str(path)  # what the user named
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -63,10 +64,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     If another process has made `path` in the meantime, its folder stays and ours is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:64]}-"))
+    temporary = path.with_name(f".{path.name[:64]}-{secrets.token_hex(4)}")
+    temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
         try:
             temporary.rename(path)
         except OSError:
@@ -74,10 +75,3 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _umask() -> int:
-    """The process's umask: temporary files are made private, what they become should not be."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

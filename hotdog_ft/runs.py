@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hotdog_ft.backend import installed_build, mx
+from hotdog_ft.backend import installed_build, mx, nd
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.folder import ImageFolder
 from hotdog_ft.data.preprocess import Preprocess
@@ -61,6 +61,11 @@ class Run:
         if self.folder.resolve().parent == ROOT.resolve():
             _point(ROOT / "latest", self.folder.name)
 
+    def discard(self) -> None:
+        """Remove the folder of a run that came to nothing, so that its name is free again."""
+        (self.folder / "config.yaml").unlink(missing_ok=True)
+        self.folder.rmdir()
+
     def summary(self) -> str:
         """The book's two closing lines, and what else a person should know."""
         last = self.results[-1]
@@ -79,6 +84,7 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
     with replacing(folder / "model.json") as json_path, replacing(folder / "net.params") as params_path:
         try:
             classifier.net.save_parameters(str(params_path))
+            nd.load(str(params_path))  # MXNet doesn't notice when the end of a file can't be written
         except mx.MXNetError as error:
             raise RunError(f"{folder / 'net.params'}: can't be written.", hint="Is the disk full?") from error
         described = {
@@ -96,7 +102,7 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
                 "opencv-python-headless": version("opencv-python-headless"),
             },
         }
-        json_path.write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        json_path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
 def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
@@ -121,8 +127,9 @@ def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
         net = zoo.build(described["architecture"], len(classes), preprocess.image_size)
         net.load_parameters(str(params), ctx=devices)
     except (KeyError, TypeError, ValueError, AssertionError, mx.MXNetError, HotdogError) as error:
+        reason = str(error).strip().splitlines()[-1]  # MXNet puts a C++ traceback before it
         raise RunError(
-            f"{folder}: its parts don't fit together ({error}).",
+            f"{folder}: its parts don't fit together ({reason}).",
             hint="Copy the whole model folder again, or train again.",
         ) from error
     classifier = Classifier(described["architecture"], net, preprocess, classes)
@@ -176,9 +183,12 @@ def _new_folder(out: str | None, name: str) -> Path:
 def _point(link: Path, target: str) -> None:
     """Make `link` a symbolic link to `target`, replacing one that is there."""
     temporary = link.with_name(f".{link.name}-{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(target)
     try:
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(target)
         temporary.replace(link)
+    except OSError as error:
+        error.filename = str(link)
+        raise
     finally:
         temporary.unlink(missing_ok=True)

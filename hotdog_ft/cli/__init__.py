@@ -10,6 +10,7 @@ import importlib
 import logging
 import os
 import sys
+import warnings
 
 import click
 
@@ -32,6 +33,13 @@ class Commands(click.Group):
             return None
         return getattr(importlib.import_module(f"hotdog_ft.cli.{cmd_name}"), cmd_name)
 
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # before Click sees it, which would exit with 1
+            drop_stdout()
+            return 0
+
     def resolve_command(self, ctx: click.Context, args: list[str]):
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
@@ -39,10 +47,17 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="hotdog-ft", prog_name="hotdog-ft")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Fine-tune image classifiers on Apache MXNet: a pretrained network, a fresh output layer, your photos."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; print an error as two lines on stderr. Returns the exit status."""
+    _prepare_streams()
     try:
         status = cli.main(arguments, prog_name="hotdog-ft", standalone_mode=False)
         sys.stdout.flush()
@@ -59,15 +75,15 @@ def run(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "hotdog-ft"
+        words = [word for word in (sys.argv[1:] if arguments is None else arguments)[:1] if word in COMMANDS]
+        command = error.ctx.command_path if error.ctx else " ".join(["hotdog-ft", *words])
         return _fail(error.format_message(), f"`{command} --help` shows how it is used.", error.exit_code, error)
     except HotdogError as error:
         return _fail(error.message, error.hint, error.exit_status, error)
     except (KeyboardInterrupt, click.Abort) as error:
         return _fail("Interrupted.", "Nothing was left half-written.", 130, error)
     except BrokenPipeError:
-        # Whoever read our output has seen enough (`… | head`). Python would complain when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
@@ -78,6 +94,20 @@ def run(arguments: list[str] | None = None) -> int:
         text = f"{type(error).__name__}: {error}".split("\n", 1)[0]
         hint = "This should not happen: please report it with the traceback that --debug shows."
         return _fail(f"Unexpected: {text}", hint, 1, error)
+
+
+def drop_stdout() -> None:
+    """Write to nowhere from now on: whoever read our output has seen enough (`… | head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prepare_streams() -> None:
+    """Stand in for streams that the caller has closed, and keep Pillow's remarks on odd files to ourselves."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, for as long as the process lives
+    if not sys.warnoptions:
+        warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _fail(message: str, hint: str, status: int, error: BaseException) -> int:

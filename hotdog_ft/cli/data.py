@@ -7,13 +7,16 @@ import click
 from hotdog_ft.cli.options import common_options, progress
 
 
-@click.group()
-def data() -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def data(context: click.Context) -> None:
     """Fetch a data set ahead of time."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @data.command()
-@click.argument("name", type=click.Choice(["hotdog", "demo"]), default="hotdog")
+@click.argument("name", type=click.Choice(["hotdog", "demo"]), default="hotdog", metavar="[hotdog|demo]")
 @common_options
 def fetch(name: str) -> None:
     """Bring a data set into the cache, for a machine that goes offline. Prints its folder."""

@@ -20,10 +20,17 @@ _METAVARS = {float: "NUMBER", int: "INTEGER", str: "TEXT"}
 def common_options(command: Callable) -> Callable:
     """`--quiet` and `--debug`, of every command."""
     command = click.option(
-        "--debug", is_flag=True, expose_value=False, is_eager=True, callback=_set_debug, help="Show tracebacks."
+        "--debug",
+        envvar="HOTDOG_FT_DEBUG",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_set_debug,
+        help="Show tracebacks.",
     )(command)
     return click.option(
         "--quiet",
+        envvar="HOTDOG_FT_QUIET",
         is_flag=True,
         expose_value=False,
         is_eager=True,
@@ -42,7 +49,10 @@ def training_options(defaults: Mapping[str, Any]) -> Callable[[Callable], Callab
         for name, hint in reversed(field_annotations().items()):
             command = _option(name, hint, {**TrainConfig().__dict__, **defaults}[name])(command)
         return click.option(
-            "--config", metavar="FILE", help="YAML with these settings, as in `batch_size: 32`; options win over it."
+            "--config",
+            envvar="HOTDOG_FT_CONFIG",
+            metavar="FILE",
+            help="YAML with these settings, as in `batch_size: 32`; options win over it.",
         )(command)
 
     return add

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hotdog_ft.cli.options import common_options
-from hotdog_ft.errors import ConfigError, DataError
+from hotdog_ft.errors import ConfigError
 
 if TYPE_CHECKING:
     from hotdog_ft.inference.predictor import Prediction
@@ -22,12 +22,41 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--run", "run_folder", default="runs/latest", show_default=True, metavar="RUN", help="The run to use.")
+@click.option(
+    "--run",
+    "run_folder",
+    envvar="HOTDOG_FT_RUN",
+    default="runs/latest",
+    show_default=True,
+    metavar="RUN",
+    help="The run's folder, or a model folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a header.")
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Photos computed at once.")
-@click.option("--workers", type=click.IntRange(1), help="Threads that read photos.  [default: one a core]")
-@click.option("--devices", default="auto", show_default=True, metavar="auto|cpu|gpu:I", help="What to compute on.")
+@click.option(
+    "--batch-size",
+    envvar="HOTDOG_FT_BATCH_SIZE",
+    type=int,
+    default=32,
+    show_default=True,
+    metavar="INTEGER",
+    help="Photos computed at once.",
+)
+@click.option(
+    "--workers",
+    envvar="HOTDOG_FT_WORKERS",
+    type=int,
+    metavar="INTEGER",
+    help="Threads that read photos.  [default: one a core]",
+)
+@click.option(
+    "--devices",
+    envvar="HOTDOG_FT_DEVICES",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|gpu:I",
+    help="What to compute on.",
+)
 @common_options
 def predict(
     paths: tuple[str, ...],
@@ -45,6 +74,9 @@ def predict(
     """
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other.", hint="Choose one of them.")
+    for option, value in (("--batch-size", batch_size), ("--workers", workers)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{option}: should be at least 1 (given: {value}).", hint="Leave it out for the default.")
 
     from hotdog_ft.inference.predictor import load
 
@@ -58,22 +90,20 @@ def predict(
 
 
 def expand(paths: tuple[str, ...]) -> Iterator[str]:
-    """Folders as their photos, patterns as what they match, `-` as the lines of standard input. Raises: DataError."""
+    """Folders as their photos, patterns as what they match, `-` as the lines of standard input.
+
+    What holds or matches nothing comes out as it is: reading it fails, and costs none of the others.
+    """
     from hotdog_ft.data.folder import find_photos
 
     for path in paths:
         if path == "-":
-            yield from (line.rstrip("\r\n") for line in sys.stdin if line.strip())
+            # As bytes: a path need not be valid text.
+            yield from (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip())
         elif os.path.isdir(path):
-            photos = find_photos(Path(path))
-            if not photos:
-                raise DataError(f"{path}: no images in this folder.", hint="Give a folder with photos in it.")
-            yield from map(str, photos)
+            yield from [str(photo) for photo in find_photos(Path(path))] or [path]
         elif not os.path.lexists(path) and glob.has_magic(path):
-            matches = sorted(glob.glob(path, recursive=True))
-            if not matches:
-                raise DataError(f"{path}: nothing matches this pattern.", hint="Try it with `ls` first.")
-            yield from matches
+            yield from sorted(glob.glob(path, recursive=True)) or [path]
         else:
             yield path
 
@@ -96,12 +126,12 @@ def _json_writer():
 
 def _csv_writer(classes: tuple[str, ...]):
     writer = csv.writer(sys.stdout)
-    writer.writerow(["path", "label", "probability", *classes, "error"])
+    writer.writerow(["path", "label", "probability", *map(_printable, classes), "error"])
 
     def write(prediction: Prediction) -> None:
         probabilities = (prediction.probabilities or {}).values() or [""] * len(classes)
-        values = [prediction.label or "", "" if prediction.probability is None else prediction.probability]
-        writer.writerow([_printable(prediction.path), *values, *probabilities, prediction.error or ""])
+        values = [_printable(prediction.label or ""), "" if prediction.probability is None else prediction.probability]
+        writer.writerow([_printable(prediction.path), *values, *probabilities, _printable(prediction.error or "")])
 
     return write
 
@@ -111,7 +141,9 @@ def _table_writer():
         if prediction.error is not None:
             click.echo(f"Error: {_printable(prediction.error)}", err=True)
         else:
-            click.echo(f"{prediction.probability:7.2%}  {prediction.label}  {_printable(prediction.path)}")
+            click.echo(
+                f"{prediction.probability:7.2%}  {_printable(prediction.label or '')}  {_printable(prediction.path)}"
+            )
 
     return write
 

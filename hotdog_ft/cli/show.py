@@ -10,13 +10,30 @@ from hotdog_ft.config import TrainConfig
 
 @click.command()
 @click.option(
-    "--data", default="hotdog", show_default=True, metavar="hotdog|demo|DIR|ZIP", help="The photos to look at."
+    "--data",
+    envvar="HOTDOG_FT_DATA",
+    default="hotdog",
+    show_default=True,
+    metavar="hotdog|demo|DIR|ZIP",
+    help="The photos to look at.",
 )
 @click.option("--augmented", is_flag=True, help="Show what training sees: random parts, half of them mirrored.")
 @click.option(
-    "--model", default=TrainConfig.model, show_default=True, metavar="NAME", help="The network, for --augmented."
+    "--model",
+    envvar="HOTDOG_FT_MODEL",
+    default=TrainConfig.model,
+    show_default=True,
+    metavar="NAME",
+    help="The network, for --augmented.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is random in --augmented.")
+@click.option(
+    "--seed",
+    envvar="HOTDOG_FT_SEED",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of what is random in --augmented.",
+)
 @click.option("--out", default="show.png", show_default=True, metavar="FILE", help="The picture to write.")
 @common_options
 def show(data: str, augmented: bool, model: str, seed: int, out: str) -> None:

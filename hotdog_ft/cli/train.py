@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hotdog_ft.cli import drop_stdout
 from hotdog_ft.cli.options import common_options, progress, read_config, training_options
 from hotdog_ft.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hotdog_ft.training import EpochResult
 
 DEFAULTS: dict[str, Any] = {}
 
@@ -38,8 +42,16 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
     run = fine_tune(
         config,
         command,
-        on_epoch=lambda result: click.echo(f"epoch {result.epoch}: {result.line()} ({result.seconds:.1f} s)"),
+        on_epoch=_print_epoch,
         progress=progress(),
     )
     click.echo(f"The run is in {run.folder}.", err=True)
     click.echo(run.summary())
+
+
+def _print_epoch(result: EpochResult) -> None:
+    """A line for an epoch. That nobody reads it any more (`| head`) is no reason to stop training."""
+    try:
+        click.echo(f"epoch {result.epoch}: {result.line()} ({result.seconds:.1f} s)")
+    except BrokenPipeError:
+        drop_stdout()

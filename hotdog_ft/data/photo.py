@@ -34,6 +34,8 @@ def read_photo(path: str | Path) -> np.ndarray:
         if os.stat(path).st_size == 0:
             raise ImageError(f"{path}: the file is empty.", hint="Replace it or remove it.")
         data = Path(path).read_bytes()
+    except IsADirectoryError as error:
+        raise ImageError(f"{path}: a folder without photos.", hint="Give a photo, or a folder of photos.") from error
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}.", hint="Check the path and its permissions.") from error
     except ValueError as error:  # a NUL in the path

@@ -29,11 +29,16 @@ def open_source(
     seed: of the split of a folder without train/ and test/, and of the validation part, val_split of train/.
     Raises: ConfigError (there is no such thing), DownloadError, DataError.
     """
-    folder = read_folder(local_folder(data, progress), seed).hold_out(val_split, seed)
-    splits = {"train": folder.train, "validation": folder.validation, "test": folder.test}
-    for name, split in splits.items():
-        if split:
-            _find_one_readable(folder, split, name)
+    place = local_folder(data, progress)
+    try:
+        folder = read_folder(place, seed).hold_out(val_split, seed)
+        splits = {"train": folder.train, "validation": folder.validation, "test": folder.test}
+        for name, split in splits.items():
+            if split:
+                _find_one_readable(folder, split, name)
+    except DataError as error:
+        # What the user named is the archive, not the folder that it was unpacked to.
+        raise DataError(error.message.replace(str(place), data), hint=error.hint) from error
     return folder
 
 

@@ -51,6 +51,7 @@ def find_network(name: str) -> Network:
     known = networks()
     if name not in known:
         raise ConfigError(
-            f"--model: no network is called {name!r}{did_you_mean(name, known)}.", hint="`hotdog-ft models` lists them."
+            f"{name}: there is no network of this name{did_you_mean(name, known)}.",
+            hint="`hotdog-ft models` lists them.",
         )
     return known[name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 
 from hotdog_ft.backend import gluon, mx, nd
@@ -40,7 +42,8 @@ def build_source(name: str, image_size: int, classes: int = 1000) -> gluon.Hybri
 def infer_shapes(net: gluon.HybridBlock, name: str, image_size: int) -> None:
     """Work out the shapes that depend on the input, so that nothing stays deferred."""
     try:
-        net.infer_shape(nd.zeros((1, 3, image_size, image_size)))
+        with contextlib.redirect_stdout(io.StringIO()):  # MXNet prints before it raises
+            net.infer_shape(nd.zeros((1, 3, image_size, image_size)))
     except (mx.MXNetError, ValueError, AssertionError) as error:
         raise ConfigError(
             f"--image-size: {name} can't take images of {image_size} x {image_size} pixels.",

@@ -112,7 +112,7 @@ def _cache() -> Finding:
     place = home
     while not place.exists():
         place = place.parent
-    if not os.access(place, os.W_OK):
+    if not place.is_dir() or not os.access(place, os.W_OK):
         return Finding("cache", f"{home} can't be written", "Set HOTDOG_FT_HOME to a folder that can.")
     free = shutil.disk_usage(place).free / 2**30
     fix = "Free some space, or set HOTDOG_FT_HOME to another disk." if free < 1 else None

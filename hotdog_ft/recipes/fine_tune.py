@@ -75,7 +75,9 @@ def fine_tune(
     except KeyboardInterrupt:
         nd.waitall()
         raise InterruptedRunError(
-            f"Interrupted in epoch {len(run.results) + 1}. {_kept(run)}", hint="Run the same command to start again."
+            f"Interrupted in epoch {len(run.results) + 1}. {_kept(run)}",
+            hint="Run the same command to start again"
+            + (", with another --out." if config.out and run.results else "."),
         ) from None
     run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter, test_iter) if loader)
     with replacing(run.folder / "curves.png") as path:
@@ -105,7 +107,8 @@ def loaders(
 
 
 def _kept(run: Run) -> str:
-    """What is left of a run that ended early."""
+    """What is left of a run that ended early; its folder is removed when that is nothing."""
     if not run.results:
+        run.discard()
         return "No epoch was finished, so there is no model."
     return f"The model after epoch {len(run.results)} is in {run.folder}."

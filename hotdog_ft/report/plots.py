@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,8 +28,12 @@ def draw_photos(rows: Sequence[tuple[str, Sequence[np.ndarray]]], path: Path, sc
             ax.axis("off")
         for ax, image in zip(row, images):
             ax.imshow(image)
-        row[0].set_title(title, loc="left", fontsize=10)
-    figure.savefig(path, dpi=100)
+        # A class's name is a folder's: any bytes, and no formula.
+        shown = os.fsencode(title).decode("utf-8", "backslashreplace")
+        row[0].set_title(shown, loc="left", fontsize=10, parse_math=False)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands for what the font lacks
+        figure.savefig(path, dpi=100)
 
 
 def draw_curves(results: Sequence[EpochResult], path: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_size_that_a_network_cannot_take_is_a_wrong_option():
 
 
 def test_an_unknown_network_is_named_with_the_nearest():
-    with pytest.raises(ConfigError, match=r"'resnet18v2' .did you mean 'resnet18_v2'"):
+    with pytest.raises(ConfigError, match=r"resnet18v2: there is no network of this name \(did you mean 'resnet18_v2'"):
         find_network("resnet18v2")
 
 

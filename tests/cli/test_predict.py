@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hotdog_ft import runs
+from hotdog_ft.backend import mx
+from hotdog_ft.data.folder import read_folder
+from hotdog_ft.models.finetune import target_net
+from tests.conftest import make_classes
+
+CLASSES = ("green", "red")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A run's folder with a model of random values in it."""
+    root = tmp_path_factory.mktemp("predict")
+    data = read_folder(make_classes(root / "photos", 2))
+    mx.random.seed(1)
+    classifier = target_net("mobilenet0.25", None, CLASSES, [mx.cpu()], image_size=32)
+    runs.save_model(root / "run" / "model", classifier, None, data)
+    return root / "run"
+
+
+@pytest.fixture
+def predict(run_cli, run):
+    """Run `predict` with the model: `status, out, err = predict("photo.jpg", "--json")`."""
+    return lambda *arguments: run_cli("predict", *arguments, "--run", run)
+
+
+@pytest.fixture
+def photo(photos) -> Path:
+    return photos / "test" / "red" / "0.jpg"
+
+
+@pytest.fixture
+def broken(tmp_path) -> Path:
+    path = tmp_path / "broken.jpg"
+    path.write_text("not a photo")
+    return path
+
+
+def records(out: str) -> list[dict]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def lines(text: str) -> io.TextIOWrapper:
+    """Standard input with these lines on it."""
+    return io.TextIOWrapper(io.BytesIO(text.encode()))
+
+
+def paths_in(out: str) -> list[str]:
+    return [record["path"] for record in records(out)]
+
+
+def process(run, *arguments, **options) -> subprocess.CompletedProcess:
+    """`predict` in a process of its own, as bytes, where what is no UTF-8 can't be written, as in most locales."""
+    command = [sys.executable, "-m", "hotdog_ft", "predict", *arguments, "--run", run]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    return subprocess.run(command, capture_output=True, timeout=240, check=False, env=environment, **options)
+
+
+def test_a_photo_gets_a_line_with_probability_label_and_path(predict, photo):
+    status, out, err = predict(photo)
+    probability, label, path = out.split()
+    assert (status, err) == (0, "")
+    assert probability.endswith("%")
+    assert 50 <= float(probability[:-1]) <= 100
+    assert label in CLASSES
+    assert path == str(photo)
+
+
+def test_photos_are_answered_in_the_order_given(predict, photos):
+    given = [str(photos / "test" / name) for name in ("red/2.jpg", "green/0.jpg", "red/0.jpg", "red/2.jpg")]
+    assert paths_in(predict(*given, "--json")[1]) == given
+
+
+def test_a_folder_stands_for_its_photos_in_order(predict, photos):
+    expected = sorted(map(str, photos.rglob("*.jpg")))
+    assert len(expected) == 22
+    assert paths_in(predict(photos, "--json")[1]) == expected
+
+
+def test_a_pattern_stands_for_what_it_matches(predict, photos):
+    out = predict(photos / "test" / "*" / "[01].jpg", "--json")[1]
+    assert paths_in(out) == [
+        str(photos / "test" / name) for name in "green/0.jpg green/1.jpg red/0.jpg red/1.jpg".split()
+    ]
+
+
+def test_a_photo_whose_name_looks_like_a_pattern_is_that_photo(predict, photo):
+    path = shutil.copy(photo, "[0].jpg")
+    assert paths_in(predict(path, "--json")[1]) == [path]
+
+
+def test_a_dash_stands_for_the_lines_of_standard_input(predict, photos, monkeypatch):
+    given = [str(photos / "test" / "red" / name) for name in ("1.jpg", "0.jpg")]
+    monkeypatch.setattr(sys, "stdin", lines(f"{given[0]}\n\n{given[1]}\r\n"))
+    status, out, _ = predict("-", "--json")
+    assert status == 0
+    assert paths_in(out) == given
+
+
+def test_nothing_on_standard_input_is_no_error(predict, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", lines(""))
+    assert predict("-") == (0, "", "")
+
+
+def test_json_has_the_promised_keys(predict, photo, broken):
+    good, bad = records(predict(photo, broken, "--json")[1])
+    assert list(good) == ["path", "label", "probability", "probabilities"]
+    assert list(bad) == ["path", "error"]
+
+
+def test_json_probabilities_are_of_every_class_and_sum_to_one(predict, photos):
+    for record in records(predict(photos / "test", "--json")[1]):
+        assert tuple(record["probabilities"]) == CLASSES
+        assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+        assert record["probability"] == max(record["probabilities"].values())
+        assert record["probability"] == record["probabilities"][record["label"]]
+
+
+def test_csv_is_read_back(predict, photo, broken):
+    good, bad = csv.DictReader(io.StringIO(predict(photo, broken, "--csv")[1], newline=""))
+    assert list(good) == ["path", "label", "probability", *CLASSES, "error"]
+    assert good["path"] == str(photo)
+    assert good["probability"] == good[good["label"]]
+    assert float(good["green"]) + float(good["red"]) == pytest.approx(1, abs=1e-6)
+    assert good["error"] == ""
+    assert bad["path"] == str(broken)
+    assert str(broken) in bad["error"]
+    assert bad["label"] == bad["probability"] == bad["green"] == ""
+
+
+def test_csv_and_json_give_the_same_numbers(predict, photos):
+    rows = csv.DictReader(io.StringIO(predict(photos / "test", "--csv")[1], newline=""))
+    for row, record in zip(rows, records(predict(photos / "test", "--json")[1])):
+        assert float(row["red"]) == pytest.approx(record["probabilities"]["red"], abs=1e-6)
+
+
+def test_a_broken_photo_costs_the_exit_status_and_not_the_others(predict, photo, broken):
+    alone = predict(photo, "--json")[1]
+    status, out, err = predict(broken, photo, "nosuch.jpg", photo, "--json")
+    assert (status, err) == (1, "")
+    assert paths_in(out) == [str(broken), str(photo), "nosuch.jpg", str(photo)]
+    assert records(out)[1]["label"] == records(out)[3]["label"] == records(alone)[0]["label"]
+
+
+def test_in_the_table_a_broken_photo_is_told_on_stderr(predict, photo, broken):
+    status, out, err = predict(broken, photo)
+    assert status == 1
+    assert out.split()[2] == str(photo)
+    assert err.startswith(f"Error: {broken}: ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("other", ["empty", "nosuch*.jpg"])
+def test_a_folder_or_pattern_without_photos_does_not_cost_the_others(predict, photo, other):
+    Path("empty").mkdir()
+    status, out, err = predict(photo, other, photo, "--json")
+    assert status == 1
+    assert [record["path"] for record in records(out) if "label" in record] == [str(photo)] * 2
+    assert other in out + err
+
+
+def test_the_batch_size_does_not_change_the_answers(predict, photos):
+    one, seven = (records(predict(photos, "--json", "--batch-size", size)[1]) for size in (1, 7))
+    assert [record["path"] for record in one] == [record["path"] for record in seven]
+    for first, second in zip(one, seven):
+        assert first["probabilities"] == pytest.approx(second["probabilities"], abs=1e-5)
+
+
+NAMES = ["two words.jpg", "two\nlines.jpg", "\U0001f32d.jpg", os.fsdecode(b"\xff.jpg"), "a,b\"c'd.jpg", "\x1b[31m.jpg"]
+
+
+@pytest.fixture
+def odd(photo) -> list[str]:
+    """Photos with odd names, and after each a broken one with such a name."""
+    paths = []
+    for name in NAMES:
+        paths.append(shutil.copy(photo, name))
+        Path("broken " + name).write_text("not a photo")
+        paths.append("broken " + name)
+    return paths
+
+
+def test_odd_names_come_back_from_json(run, odd):
+    done = process(run, *odd, "--json")
+    assert done.stderr == b""
+    assert done.returncode == 1
+    assert paths_in(done.stdout.decode()) == odd
+    assert ["error" in record for record in records(done.stdout.decode())] == [False, True] * len(NAMES)
+
+
+def test_odd_names_give_whole_csv_rows(run, odd):
+    done = process(run, *odd, "--csv")
+    assert done.stderr == b""
+    assert done.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode(), newline="")))
+    assert [bool(row["error"]) for row in rows] == [False, True] * len(NAMES)
+    assert all(value.isprintable() for row in rows for value in row.values())
+
+
+def test_odd_names_give_a_line_each_in_the_table(run, odd):
+    done = process(run, *odd)
+    assert done.returncode == 1
+    for output in (done.stdout.decode(), done.stderr.decode()):
+        assert len(output.splitlines()) == len(NAMES)
+        assert all(line.isprintable() for line in output.splitlines())
+
+
+def test_odd_names_are_read_from_standard_input(run, odd):
+    given = [path for path in odd if "\n" not in path and "broken" not in path]
+    done = process(run, "-", "--json", input=os.fsencode("\n".join(given)))
+    assert done.stderr == b""
+    assert done.returncode == 0
+    assert paths_in(done.stdout.decode()) == given
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(run, photo):
+    command = [sys.executable, "-m", "hotdog_ft", "predict", "-", "--json", "--run", run]
+    Path("paths").write_text(f"{photo}\n" * 2000)  # more answers than a pipe holds
+    with (
+        Path("paths").open() as paths,
+        subprocess.Popen(command, stdin=paths, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+    ):
+        assert process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(timeout=120) in (0, 141)
+    assert err == b""
+
+
+@pytest.mark.parametrize("part", ["", "model"])
+def test_a_run_works_wherever_it_is_taken(run_cli, run, photo, tmp_path, part):
+    moved = shutil.copytree(run / part, tmp_path / "another place" / "mine")
+    expected = run_cli("predict", photo, "--run", run)
+    assert run_cli("predict", photo, "--run", moved) == expected
+
+
+def test_the_latest_run_is_the_default(run_cli, run, photo, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "latest").symlink_to(run)
+    assert run_cli("predict", photo) == run_cli("predict", photo, "--run", run)

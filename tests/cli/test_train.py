@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hotdog_ft.backend import gluon, mx, nd
+from hotdog_ft.config import TrainConfig
+from hotdog_ft.runs import load_model
+from tests.conftest import hotdog_ft, parameters
+
+ACCURACIES = r"loss \d+\.\d{3}, train acc [01]\.\d{3}, test acc [01]\.\d{3}"
+SPEED = r"\d+\.\d examples/sec on \[cpu\(0\)\]"
+
+
+def params_of(run: Path) -> bytes:
+    return (run / "model" / "net.params").read_bytes()
+
+
+def values_of(run: Path) -> dict:
+    return parameters(load_model(run, [mx.cpu()]).net)
+
+
+def config_of(run: Path) -> TrainConfig:
+    return TrainConfig.from_sources({}, run / "config.yaml", {})
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A source model with random values, saved. Returns its file and its values."""
+    mx.random.seed(3)
+    net = gluon.model_zoo.vision.get_model("mobilenet0.25")
+    net.initialize(mx.init.Xavier())
+    net(nd.zeros((1, 3, 32, 32)))
+    path = tmp_path / "source.params"
+    net.save_parameters(str(path))
+    return path, parameters(net)
+
+
+def break_photo(photos: Path) -> Path:
+    path = photos / "train" / "red" / "3.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    return path
+
+
+@pytest.mark.parametrize("command", ["train", "scratch"])
+def test_stdout_closes_with_the_books_two_lines(run_cli, quick, command):
+    status, out, _ = run_cli(command, *quick)
+    assert status == 0
+    assert re.search(rf"^{ACCURACIES}\n{SPEED}\n\Z", out, re.MULTILINE)
+
+
+def test_each_epoch_has_a_line(run_cli, quick):
+    _, out, _ = run_cli("train", *quick, "--epochs", 2)
+    lines = out.splitlines()
+    assert len(lines) == 2 + 2
+    for epoch, line in enumerate(lines[:2], start=1):
+        assert re.fullmatch(rf"epoch {epoch}: {ACCURACIES} \(\d+\.\d s\)", line)
+    assert lines[2] in lines[1]
+
+
+def test_where_the_run_is_goes_to_stderr_and_nothing_else_does(run_cli, quick):
+    _, out, err = run_cli("train", *quick)
+    assert re.fullmatch(r"The run is in runs/\d{8}-\d{6}-train-mobilenet0\.25\.\n", err)
+    assert "The run is in" not in out
+
+
+def test_a_runs_folder_holds_what_is_promised_and_nothing_temporary(trained):
+    run = trained()
+    files = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
+    assert files == ["config.yaml", "curves.png", "metrics.jsonl", "model/model.json", "model/net.params"]
+    assert sorted(path.name for path in Path("runs").iterdir()) == sorted([run.name, "latest"])
+
+
+def test_latest_points_at_the_run(trained):
+    trained()
+    run = trained("--seed", 1)
+    assert os.readlink("runs/latest") == run.name
+
+
+def test_out_names_the_folder(trained):
+    assert trained("--out", "mine/first") == Path("mine/first")
+    assert Path("mine/first/model/net.params").exists()
+    assert not Path("runs").exists()
+
+
+def test_metrics_have_a_line_an_epoch(trained):
+    metrics = (trained("--epochs", 2) / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in metrics] == [1, 2]
+
+
+def test_a_runs_configuration_gives_the_same_model_bit_for_bit(run_cli, trained):
+    first = trained("--seed", 5, "--lr", 0.03)
+    status, _, err = run_cli("train", "--config", "runs/latest/config.yaml")
+    assert status == 0, err
+    second = Path("runs/latest").resolve()
+    assert second.name != first.name
+    assert params_of(first) == params_of(second)
+
+
+def test_the_same_seed_gives_the_same_model_bit_for_bit(trained):
+    assert params_of(trained("--seed", 5)) == params_of(trained("--seed", 5))
+
+
+def test_the_number_of_reading_threads_changes_nothing(trained):
+    assert params_of(trained("--workers", 1)) == params_of(trained("--workers", 5))
+
+
+def test_another_seed_gives_another_model(trained):
+    assert params_of(trained("--seed", 5)) != params_of(trained("--seed", 6))
+
+
+def test_scratch_has_defaults_of_its_own(run_cli, photos):
+    quick = "--model mobilenet0.25 --image-size 32 --epochs 1".split()
+    assert run_cli("scratch", "--data", photos, *quick)[0] == 0
+    config = config_of(Path("runs/latest"))
+    assert (config.weights, config.lr, config.output_lr_mult) == ("none", 0.1, 1.0)
+
+
+def test_scratch_takes_options_over_its_defaults(trained):
+    assert config_of(trained("--lr", 0.02, command="scratch")).lr == 0.02
+
+
+def test_the_environment_is_read_and_options_win_over_it(trained, monkeypatch):
+    monkeypatch.setenv("HOTDOG_FT_LR", "0.02")
+    monkeypatch.setenv("HOTDOG_FT_SEED", "7")
+    config = config_of(trained("--seed", 8))
+    assert (config.lr, config.seed) == (0.02, 8)
+
+
+def test_epochs_can_be_set_in_the_environment(run_cli, photos, monkeypatch):
+    monkeypatch.setenv("HOTDOG_FT_EPOCHS", "2")
+    quick = "--model mobilenet0.25 --weights none --image-size 32".split()
+    _, out, _ = run_cli("train", "--data", photos, *quick)
+    assert len(re.findall("^epoch ", out, re.MULTILINE)) == 2
+
+
+def test_several_devices_are_named_in_the_closing_line(run_cli, quick):
+    _, out, _ = run_cli("train", *quick, "--devices", "cpu:2")
+    assert out.endswith("examples/sec on [cpu(0), cpu(1)]\n")
+
+
+def test_with_a_validation_part_its_accuracy_is_printed(run_cli, quick):
+    _, out, _ = run_cli("train", *quick, "--val-split", 0.25, "--epochs", 2)
+    first, second = out.splitlines()[:2]
+    assert "val acc" in first
+    assert "test acc" not in first
+    assert "val acc" in second
+    assert "test acc" in second
+
+
+def test_a_broken_photo_is_named_once_and_counted_at_the_end(run_cli, quick, photos):
+    path = break_photo(photos)
+    status, out, err = run_cli("train", *quick, "--epochs", 2)
+    assert status == 0
+    assert [line for line in err.splitlines() if str(path) in line] == [err.splitlines()[0]]
+    assert err.startswith(f"Warning: Skipped: {path}: ")
+    assert out.splitlines()[-3] == "1 photo that can't be read: skipped."
+
+
+def test_a_broken_photo_is_an_error_when_strict(run_cli, quick, photos):
+    path = break_photo(photos)
+    status, out, err = run_cli("train", *quick, "--strict")
+    assert (status, out) == (1, "")
+    assert err.startswith(f"Error: {path}: ")
+    assert not Path("runs").exists()
+
+
+def test_frozen_features_stay_as_the_source_has_them(trained, source):
+    path, given = source
+    found = values_of(trained("--weights", path, "--freeze-features", "--lr", 0.1))
+    features = [name for name in found if name.startswith("features.")]
+    assert len(features) > 100
+    for name in features:
+        assert (found[name] == given[name]).all(), name
+
+
+def test_features_that_are_not_frozen_learn(trained, source):
+    path, given = source
+    found = values_of(trained("--weights", path, "--lr", 0.1))
+    assert all((found[name] != given[name]).any() for name in found if name.endswith("weight") and "features" in name)
+
+
+def test_the_output_layer_learns_when_features_are_frozen(trained, source):
+    learning, resting = (
+        values_of(trained("--weights", source[0], "--freeze-features", "--output-lr-mult", lr_mult))
+        for lr_mult in (10, 0)
+    )
+    assert (learning["output.weight"] != resting["output.weight"]).any()
+
+
+def test_source_weights_are_told_in_the_model(trained, source):
+    described = json.loads((trained("--weights", source[0]) / "model" / "model.json").read_text())
+    assert described["source_weights"]["origin"] == str(source[0])
+
+
+def test_divergence_says_what_to_try_and_leaves_no_spoilt_model(run_cli, quick):
+    status, out, err = run_cli("train", *quick, "--lr", 1e5, "--out", "run")
+    assert (status, out) == (1, "")
+    error, hint = err.splitlines()
+    assert error.startswith("Error: ")
+    assert "diverged" in error
+    assert "--lr" in hint
+    assert not list(Path("run").rglob("net.params"))
+
+
+def test_after_divergence_the_same_command_can_be_tried_again_with_what_the_hint_says(run_cli, quick):
+    run_cli("train", *quick, "--lr", 1e5, "--out", "run")
+    status, _, err = run_cli("train", *quick, "--lr", 0.01, "--out", "run")
+    assert status == 0, err
+
+
+def test_a_run_without_a_whole_epoch_leaves_latest_where_it_was(run_cli, quick, trained):
+    run = trained()
+    run_cli("train", *quick, "--lr", 1e5)
+    assert os.readlink("runs/latest") == run.name
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"\xff"), "\U0001f32d", "$x^{$", "two\nlines", "no"], ids=ascii)
+def test_a_class_may_have_any_name(run_cli, quick, photos, name):
+    for split in ("train", "test"):
+        (photos / split / "red").rename(photos / split / name)
+    status, _, err = run_cli("train", *quick)
+    assert status == 0, err
+    assert name in load_model("runs/latest", [mx.cpu()]).classes
+    assert run_cli("predict", photos / "test", "--csv")[0] == 0
+
+
+@pytest.fixture
+def interrupted(quick):
+    """A process that was to train for days and gets Ctrl-C in its second epoch. Returns (status, stdout, stderr)."""
+    command = [sys.executable, "-m", "hotdog_ft", "train", *quick, "--epochs", "100000", "--out", "run"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    return process.returncode, first + out, err
+
+
+def test_an_interruption_ends_in_two_lines_and_keeps_the_last_whole_epoch(interrupted, photos):
+    status, _, err = interrupted
+    assert status == 130
+    error, hint = err.splitlines()
+    assert error.startswith("Error: Interrupted in epoch ")
+    assert hint.startswith("Hint: ")
+    epochs = len(Path("run/metrics.jsonl").read_text().splitlines())
+    assert f"The model after epoch {epochs} is in run." in error
+    assert not [path for path in Path("run").rglob("*") if path.name.startswith(".")]
+    answer = hotdog_ft("predict", photos / "test", "--run", "run")
+    assert answer.returncode == 0, answer.stderr
+    assert len(answer.stdout.splitlines()) == 6
