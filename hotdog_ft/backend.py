@@ -67,6 +67,8 @@ def _import_mxnet():
     # MXNet takes half the cores unless told. What the user has set stays.
     if not os.environ.get("OMP_NUM_THREADS", "").isdigit():  # MXNet ends the process when it isn't a number
         os.environ["OMP_NUM_THREADS"] = str(cores())
+    # Threads that spin while they wait gain nothing on an idle machine, and make small networks crawl on a busy one.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if "bool" not in vars(np):
         np.bool = bool  # type: ignore[attr-defined]
     if installed_build() == "mxnet-cu112":
