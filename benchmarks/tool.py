@@ -11,7 +11,8 @@ from hotdog_ft.data.augment import for_training
 from hotdog_ft.data.folder import read_folder
 from hotdog_ft.data.loader import PhotoLoader
 from hotdog_ft.models.finetune import target_net
-from hotdog_ft.training.trainer import Tally, make_trainer, train_batch
+from hotdog_ft.training.tally import Tally
+from hotdog_ft.training.trainer import make_trainer, train_batch
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ on the devices and are read a few times a second at most, and the loop runs at m
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,7 @@ from hotdog_ft.data.loader import Batch, PhotoLoader
 from hotdog_ft.errors import DivergedError
 from hotdog_ft.training.devices import split_batch
 from hotdog_ft.training.schedule import learning_rates
+from hotdog_ft.training.tally import Tally
 
 SECONDS_BETWEEN_READS = 0.5
 DIVERGED_HINT = "Try a tenth of that --lr, or a smaller --output-lr-mult."
@@ -171,17 +173,22 @@ def train_batch(
     X: uint8 images, shape (batch, height, width, 3). y: int32 class indices, shape (batch,).
     Returns losses (n,), logits (n, classes) and labels (n,) of each device that got a part, not yet waited for.
     """
-    parts = split_batch(len(X), len(devices))
-    busy = [(part, device) for part, device in zip(parts, devices) if part.start < part.stop]
-    inputs = [nd.array(X[part], ctx=device, dtype="uint8") for part, device in busy]
-    labels = [nd.array(y[part], ctx=device, dtype="int32") for part, device in busy]
+    inputs, labels = _share_out(X, y, devices)
     with autograd.record():
         outputs = [net(x) for x in inputs]
         losses = [loss(output, label) for output, label in zip(outputs, labels)]
     autograd.backward(losses)
-    _clear_gradients(trainer, devices[len(busy) :])
+    _clear_gradients(trainer, devices[len(inputs) :])
     trainer.step(len(X))
     return losses, outputs, labels
+
+
+def _share_out(X: np.ndarray, y: np.ndarray, devices: list[mx.Context]) -> tuple[list[nd.NDArray], list[nd.NDArray]]:
+    """Each device's part of a batch; the last devices get none of one that is smaller than they are many."""
+    parts = [part for part in split_batch(len(X), len(devices)) if part.start < part.stop]
+    inputs = [nd.array(X[part], ctx=device, dtype="uint8") for part, device in zip(parts, devices)]
+    labels = [nd.array(y[part], ctx=device, dtype="int32") for part, device in zip(parts, devices)]
+    return inputs, labels
 
 
 def _clear_gradients(trainer: gluon.Trainer, idle: list[mx.Context]) -> None:
@@ -198,10 +205,8 @@ def evaluate_accuracy(net: gluon.HybridBlock, batches: Iterable[Batch], devices:
     tally = Tally()
     previous: list[nd.NDArray] = []
     for batch in batches:
-        parts = split_batch(len(batch.X), len(devices))
-        busy = [(part, device) for part, device in zip(parts, devices) if part.start < part.stop]
-        outputs = [net(nd.array(batch.X[part], ctx=device, dtype="uint8")) for part, device in busy]
-        labels = [nd.array(batch.y[part], ctx=device, dtype="int32") for part, device in busy]
+        inputs, labels = _share_out(batch.X, batch.y, devices)
+        outputs = [net(x) for x in inputs]
         tally.add([], outputs, labels)
         for value in previous:
             value.wait_to_read()
@@ -209,44 +214,6 @@ def evaluate_accuracy(net: gluon.HybridBlock, batches: Iterable[Batch], devices:
     if not tally.finite:
         raise DivergedError("The network's outputs are no longer numbers: training has diverged.", hint=DIVERGED_HINT)
     return tally.accuracy
-
-
-class Tally:
-    """Sums of losses and of right answers, kept on the devices until they are asked for."""
-
-    def __init__(self) -> None:
-        self.examples = 0
-        self._losses: dict[mx.Context, nd.NDArray] = {}
-        self._right: dict[mx.Context, nd.NDArray] = {}
-        self._odd: dict[mx.Context, nd.NDArray] = {}
-
-    def add(self, losses: list[nd.NDArray], outputs: list[nd.NDArray], labels: list[nd.NDArray]) -> None:
-        """Count one batch: losses (n,), logits (n, classes) and labels (n,) of each device."""
-        for values in losses:
-            _accumulate(self._losses, values.sum())
-        for output, label in zip(outputs, labels):
-            self.examples += len(label)
-            _accumulate(self._right, (output.argmax(axis=1).astype("int32") == label).astype("float32").sum())
-            _accumulate(self._odd, (output - output).sum())  # 0, unless there is a NaN or an infinity
-
-    @property
-    def loss(self) -> float:
-        """The mean loss. Waits for the devices."""
-        return sum(float(value.asscalar()) for value in self._losses.values()) / self.examples
-
-    @property
-    def finite(self) -> bool:
-        """Whether every logit was a number. Waits for the devices."""
-        return all(float(value.asscalar()) == 0 for value in self._odd.values())
-
-    @property
-    def accuracy(self) -> float:
-        """The part that was right. Waits for the devices."""
-        return sum(float(value.asscalar()) for value in self._right.values()) / self.examples
-
-
-def _accumulate(sums: dict[mx.Context, nd.NDArray], value: nd.NDArray) -> None:
-    sums[value.context] = sums[value.context] + value if value.context in sums else value
 
 
 def average_statistics(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:
@@ -288,6 +255,4 @@ def _diverged(what: str, trainer: gluon.Trainer) -> DivergedError:
 
 def _bar(progress: Progress | None, name: str, total: int) -> Any:
     """A progress bar, or something that is none."""
-    import contextlib
-
     return progress(total=total, desc=name, unit=" photos") if progress else contextlib.nullcontext()

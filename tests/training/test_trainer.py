@@ -9,7 +9,8 @@ from hotdog_ft.data.folder import read_folder
 from hotdog_ft.data.loader import PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import DivergedError
-from hotdog_ft.training.trainer import Tally, evaluate_accuracy, make_trainer, train_batch, train_fine_tuning
+from hotdog_ft.training.tally import Tally
+from hotdog_ft.training.trainer import evaluate_accuracy, make_trainer, train_batch, train_fine_tuning
 from tests.conftest import parameters
 
 ONE = [mx.cpu(0)]
