@@ -45,8 +45,9 @@ def walk(parent: click.Context) -> Iterator[tuple[click.Context, click.Command]]
 def section(context: click.Context, command: click.Command) -> str:
     """One command: what it does, how it is called, its options."""
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    options = [record for param in command.params if (record := param.get_help_record(context))]
-    rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in options]
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    records = [record for option in options if (record := option.get_help_record(context))]
+    rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in records]
     description = inspect.cleandoc(command.help or "")
     return "\n".join(
         [
