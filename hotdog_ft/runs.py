@@ -10,6 +10,7 @@ Every file is written beside its place and renamed.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,7 +21,6 @@ from typing import Any
 
 from hotdog_ft.backend import installed_build, mx, nd
 from hotdog_ft.config import TrainConfig
-from hotdog_ft.data.folder import ImageFolder
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import HotdogError, RunError
 from hotdog_ft.files import replacing, sha256, write_text
@@ -55,16 +55,17 @@ class Run:
         lines = [json.dumps(dataclasses.asdict(result)) for result in self.results]
         write_text(self.folder / "metrics.jsonl", "\n".join(lines) + "\n")
 
-    def save_model(self, classifier: Classifier, source: SourceWeights | None, data: ImageFolder) -> None:
+    def save_model(self, classifier: Classifier, source: SourceWeights | None, data_fingerprint: str) -> None:
         """Write model/, and point runs/latest here: from now on there is something to predict with."""
-        save_model(self.folder / "model", classifier, source, data)
+        save_model(self.folder / "model", classifier, source, data_fingerprint)
         if self.folder.resolve().parent == ROOT.resolve():
             _point(ROOT / "latest", self.folder.name)
 
     def discard(self) -> None:
         """Remove the folder of a run that came to nothing, so that its name is free again."""
         (self.folder / "config.yaml").unlink(missing_ok=True)
-        self.folder.rmdir()
+        with contextlib.suppress(OSError):  # somebody has put something there
+            self.folder.rmdir()
 
     def summary(self) -> str:
         """The book's two closing lines, and what else a person should know."""
@@ -76,7 +77,7 @@ class Run:
         return "\n".join(lines)
 
 
-def save_model(folder: Path, classifier: Classifier, source: SourceWeights | None, data: ImageFolder) -> None:
+def save_model(folder: Path, classifier: Classifier, source: SourceWeights | None, data_fingerprint: str) -> None:
     """Write a model folder: the network's parameters, and model.json with all that is needed to use them.
 
     Raises: RunError, OSError.
@@ -94,7 +95,7 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
             "preprocess": classifier.preprocess.to_dict(),
             "parameters_sha256": sha256(params_path),
             "source_weights": {"origin": source.origin, "sha256": source.sha256} if source else None,
-            "data_fingerprint": data.fingerprint(),
+            "data_fingerprint": data_fingerprint,
             "versions": {
                 "hotdog-ft": version("hotdog-ft"),
                 installed_build() or "mxnet": mx.__version__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -89,7 +90,7 @@ def unpack(archive: Path) -> Path:
             f"{archive}: not a whole ZIP archive ({error}).",
             hint="Fetch it again, or unpack what can be saved and give the folder.",
         ) from error
-    except (RuntimeError, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
         raise DataError(
             f"{archive}: can't be unpacked ({error}).", hint="Unpack it with another program and give the folder."
         ) from error

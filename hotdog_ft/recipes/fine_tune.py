@@ -48,6 +48,7 @@ def fine_tune(
         freeze_batch_norm=config.freeze_batch_norm,
     )
     train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
+    fingerprint = data.fingerprint()
 
     run = Run.create(command, config)
     results = training.train_fine_tuning(
@@ -67,7 +68,7 @@ def fine_tune(
     try:
         for result in results:
             run.record(result)
-            run.save_model(net, source, data)
+            run.save_model(net, source, fingerprint)
             if on_epoch:
                 on_epoch(result)
     except DivergedError as error:

@@ -27,7 +27,7 @@ def run(tmp_path_factory) -> Path:
     data = read_folder(make_classes(root / "photos", 2))
     mx.random.seed(1)
     classifier = target_net("mobilenet0.25", None, CLASSES, [mx.cpu()], image_size=32)
-    runs.save_model(root / "run" / "model", classifier, None, data)
+    runs.save_model(root / "run" / "model", classifier, None, data.fingerprint())
     return root / "run"
 
 

@@ -255,3 +255,14 @@ def test_an_interruption_ends_in_two_lines_and_keeps_the_last_whole_epoch(interr
     answer = hotdog_ft("predict", photos / "test", "--run", "run")
     assert answer.returncode == 0, answer.stderr
     assert len(answer.stdout.splitlines()) == 6
+
+
+def test_a_photo_that_vanishes_while_training_costs_nothing_else(quick, photos):
+    command = [sys.executable, "-m", "hotdog_ft", "train", *quick, "--epochs", "40", "--out", "run"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("epoch 1")
+        (photos / "train" / "red" / "0.jpg").unlink()
+        out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "0.jpg: No such file or directory" in err
+    assert out.splitlines()[-3] == "1 photo that can't be read: skipped."
