@@ -1,7 +1,7 @@
 """`hotdog-ft`: one file a command. A command parses, calls one recipe or function, and prints.
 
 Commands are imported when they are called for, and heavy imports stand inside their bodies, so that `--help` and usage
-errors come at once. The one place where errors become text and an exit status is `main`.
+errors come at once. The one place where errors become text and an exit status is `run`.
 """
 
 from __future__ import annotations

@@ -34,13 +34,8 @@ def models(name: str | None) -> None:
     click.echo(f"  preprocess  {network.preprocess.describe()}")
     click.echo(f"  weights     {path or 'not on this machine'}")
     for source in network.weights:
-        click.echo(f"              from {_place(source)}, {_checksum(source)}")
+        click.echo(f"              from {_place(source)}, {weights.checksum(source).replace(':', ' ')}")
 
 
 def _place(source: dict[str, str]) -> str:
     return f"package {source['package']}" if source["source"] == "package" else "Gluon's model store"
-
-
-def _checksum(source: dict[str, str]) -> str:
-    kind = "sha256" if "sha256" in source else "sha1"
-    return f"{kind} {source[kind]}"

@@ -86,11 +86,11 @@ def _option(name: str, hint: Any, default: Any) -> Callable[[Callable], Callable
     """The click option of one field; None when it isn't given."""
     plain, *metadata = typing.get_args(hint)
     described = next(item for item in metadata if isinstance(item, Help))
+    if plain is bool:
+        flag = f"{option_name(name)}/--no-{name.replace('_', '-')}"
+        return click.option(flag, name, default=None, help=described.text)
     types = [t for t in typing.get_args(plain) if t is not type(None)] if default is None else [plain]
     text = described.text if default is None else f"{described.text}  [default: {_shown(default)}]"
-    if plain is bool:
-        text = described.text
-        return click.option(f"{option_name(name)}/--no-{name.replace('_', '-')}", name, default=None, help=text)
     if typing.get_origin(plain) is typing.Literal:
         metavar = "|".join(typing.get_args(plain))
     else:

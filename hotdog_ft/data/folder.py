@@ -47,12 +47,16 @@ class ImageFolder:
     test: Split
     validation: Split | None = None
 
+    def splits(self) -> dict[str, Split]:
+        """The parts that there are, by name."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in parts.items() if split is not None}
+
     def fingerprint(self) -> str:
         """A SHA-256 over the photos' places and sizes: cheap, and another one for another data set."""
         digest = hashlib.sha256()
-        splits = {"train": self.train, "validation": self.validation, "test": self.test}
-        for name, split in splits.items():
-            for path in split.paths if split else ():
+        for name, split in self.splits().items():
+            for path in split.paths:
                 place = os.fsencode(path.relative_to(self.root))
                 digest.update(b"%s\0%s\0%d\n" % (name.encode(), place, path.stat().st_size))
         return digest.hexdigest()

@@ -33,10 +33,8 @@ def open_source(
     place = local_folder(data, progress)
     try:
         folder = read_folder(place, seed).hold_out(val_split, seed)
-        splits = {"train": folder.train, "validation": folder.validation, "test": folder.test}
-        for name, split in splits.items():
-            if split:
-                _find_one_readable(folder, split, name)
+        for name, split in folder.splits().items():
+            _find_one_readable(folder, split, name)
     except DataError as error:
         # What the user named is the archive, not the folder that it was unpacked to.
         raise DataError(error.message.replace(str(place), data), hint=error.hint) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,12 +44,10 @@ def find_weights(name: str, weights: str, progress: download.Progress | None = N
     if weights != "imagenet":
         return _read_gluon(name, Path(weights), origin=weights)
     network = find_network(name)
-    for source in network.weights:
-        for path in _places(network, source):
-            if path.is_file():
-                if download.is_whole(path, _checksum(source)):
-                    return _read(network, source, path)
-                log.warning("%s: passed over, since it is not the published file (another checksum).", path)
+    for source, path in _at_hand(network):
+        if download.is_whole(path, checksum(source)):
+            return _read(network, source, path)
+        log.warning("%s: passed over, since it is not the published file (another checksum).", path)
     return _fetch(network, progress)
 
 
@@ -62,11 +61,15 @@ def check_exists(weights: str) -> None:
 
 def locate(network: Network) -> Path | None:
     """The file of the ImageNet weights on this machine, or None. Checks nothing, fetches nothing."""
+    return next((path for _, path in _at_hand(network)), None)
+
+
+def _at_hand(network: Network) -> Iterator[tuple[dict[str, str], Path]]:
+    """The files on this machine that may be the network's weights, each with its source, in the order of the table."""
     for source in network.weights:
         for path in _places(network, source):
             if path.is_file():
-                return path
-    return None
+                yield source, path
 
 
 def _places(network: Network, source: dict[str, str]) -> list[Path]:
@@ -82,7 +85,7 @@ def _places(network: Network, source: dict[str, str]) -> list[Path]:
     return [cache_home() / "weights" / file, gluon_cache / file]
 
 
-def _checksum(source: dict[str, str]) -> str:
+def checksum(source: dict[str, str]) -> str:
     """As `download.fetch` wants it: "sha1:…"."""
     algorithm = "sha256" if "sha256" in source else "sha1"
     return f"{algorithm}:{source[algorithm]}"
@@ -97,7 +100,7 @@ def _fetch(network: Network, progress: download.Progress | None) -> SourceWeight
             download.fetch(
                 [f"{repo.rstrip('/')}/gluon/models/{path.stem}.zip"],
                 path,
-                _checksum(source),
+                checksum(source),
                 by_hand=f"Give a copy as --weights FILE or put it at {path}; "
                 "or take --model efficientnet_lite0, whose weights come with the installation.",
                 progress=progress,
