@@ -39,6 +39,12 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def disable_onednn() -> None:
+    """Have MXNet compute with its own operators, where oneDNN's fail. No effect once oneDNN has computed something."""
+    os.environ["MXNET_MKLDNN_ENABLED"] = "0"
+    os.environ.setdefault("MXNET_STORAGE_FALLBACK_LOG_VERBOSE", "0")  # else it tells so for every operator
+
+
 def _load_cuda_libraries() -> None:
     """Load the CUDA 11 wheels' libraries, so that mxnet-cu112 finds them without LD_LIBRARY_PATH."""
     spec = importlib.util.find_spec("nvidia")

@@ -42,8 +42,15 @@ class TrainConfig:
     weights: Annotated[
         str,
         MinLen(1),
-        Help("Where the network starts: ImageNet weights, none, or a Gluon .params file.", "imagenet|none|FILE"),
+        Help(
+            "Where the network starts: ImageNet weights, none, or a file (Gluon, MXNet, ONNX, PyTorch, safetensors).",
+            "imagenet|none|FILE",
+        ),
     ] = "imagenet"
+    output_init: Annotated[
+        Literal["xavier", "imagenet"],
+        Help("Where the output layer starts: random values, or ImageNet's rows for classes of these names."),
+    ] = "xavier"
     lr: Annotated[float, Gt(0), Le(1e6), Help("Learning rate of the pretrained layers.")] = 0.01
     output_lr_mult: Annotated[float, Ge(0), Le(1e6), Help("The output layer learns this many times faster.")] = 10.0
     freeze_features: Annotated[bool, Help("Train the output layer alone; everything before it stays as it is.")] = False
@@ -56,7 +63,9 @@ class TrainConfig:
         Literal["constant", "cosine"], Help("How the learning rate goes: as it is, or down to 0 along a cosine.")
     ] = "constant"
     batch_size: Annotated[int, Ge(1), Le(100_000), Help("Photos in a training step, over all devices.")] = 128
-    epochs: Annotated[int, Ge(1), Le(100_000), Help("Passes over the training photos.")] = 5
+    epochs: Annotated[
+        int, Ge(0), Le(100_000), Help("Passes over the training photos; with 0 the network is judged as it starts.")
+    ] = 5
     val_split: Annotated[
         float,
         Ge(0),

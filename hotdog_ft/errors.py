@@ -5,6 +5,8 @@ Library code raises these and never prints or exits; the one handler is in `hotd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class HotdogError(Exception):
     """Something failed that the user can mend.
@@ -36,7 +38,11 @@ class ImageError(DataError):
 
 
 class DownloadError(HotdogError):
-    """No source gave the file, or what came isn't what was asked for."""
+    """No source gave the file, or what came isn't what was asked for. failures: each source tried, and its reason."""
+
+    def __init__(self, message: str, hint: str, failures: Sequence[str] = ()) -> None:
+        super().__init__(message, hint)
+        self.failures = list(failures)
 
 
 class WeightsError(HotdogError):

@@ -26,7 +26,7 @@ from hotdog_ft.errors import HotdogError, RunError
 from hotdog_ft.files import replacing, sha256, write_text
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
-from hotdog_ft.models.weights import SourceWeights
+from hotdog_ft.models.reading import SourceWeights
 from hotdog_ft.training.trainer import EpochResult
 
 FORMAT_VERSION = 1

@@ -47,7 +47,7 @@ def test_every_error_is_reported_at_once_with_its_place(tmp_path):
         ("lr", 0),
         ("lr", True),
         ("momentum", 1),
-        ("epochs", 0),
+        ("epochs", -1),
         ("epochs", 1.5),
         ("batch_size", 0),
         ("val_split", 1),

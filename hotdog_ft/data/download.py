@@ -61,7 +61,7 @@ def fetch(
                 log.warning("%s", failures[-1])
             else:
                 return path
-    raise DownloadError(f"{path.name}: no source gave it: {'; '.join(failures)}.", hint=by_hand)
+    raise DownloadError(f"{path.name}: no source gave it: {'; '.join(failures)}.", hint=by_hand, failures=failures)
 
 
 class _WrongFileError(Exception):
@@ -69,17 +69,19 @@ class _WrongFileError(Exception):
 
 
 def is_whole(path: Path, checksum: str) -> bool:
-    """Whether the file is there and has this checksum ("sha1:…")."""
+    """Whether the file is there and has this checksum ("sha1:…", or only the beginning of it)."""
     import pooch
 
     algorithm, _, expected = checksum.partition(":")
-    return path.is_file() and pooch.file_hash(str(path), alg=algorithm) == expected
+    return path.is_file() and pooch.file_hash(str(path), alg=algorithm).startswith(expected)
 
 
 def _accept(part: Path, path: Path, checksum: str, member: str | None) -> None:
     """Make `path` of what has come, or remove that and raise _WrongFileError."""
     size = part.stat().st_size
     try:
+        if impostor := _impostor(part):
+            raise _WrongFileError(f"sent {impostor} ({size} bytes) in place of the file")
         if member is None:
             if not is_whole(part, checksum):
                 raise _WrongFileError(f"sent another file ({size} bytes, {checksum.split(':')[0]} differs)")
@@ -94,6 +96,17 @@ def _accept(part: Path, path: Path, checksum: str, member: str | None) -> None:
         raise _WrongFileError(f"sent {size} bytes that are not a ZIP with {member}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _impostor(path: Path) -> str | None:
+    """What a server has sent with a straight face, if it is one of the usual things."""
+    with path.open("rb") as file:
+        start = file.read(1024).lstrip().lower()
+    if start.startswith(b"version https://git-lfs.github.com/"):
+        return "a Git LFS pointer"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    return None
 
 
 def _download(url: str, part: Path, progress: Progress | None) -> None:

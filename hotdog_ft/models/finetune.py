@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from hotdog_ft.backend import gluon, mx
-from hotdog_ft.errors import WeightsError
-from hotdog_ft.models import zoo
+import logging
+
+import numpy as np
+
+from hotdog_ft.backend import gluon, mx, nd
+from hotdog_ft.errors import ConfigError, WeightsError
+from hotdog_ft.models import imagenet, zoo
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.models.reading import SourceWeights
 from hotdog_ft.models.table import find_network
-from hotdog_ft.models.weights import SourceWeights
+
+log = logging.getLogger(__name__)
 
 
 def target_net(
@@ -16,12 +22,14 @@ def target_net(
     classes: tuple[str, ...],
     devices: list[mx.Context],
     image_size: int | None = None,
+    output_init: str = "xavier",
     output_lr_mult: float = 10.0,
     freeze_features: bool = False,
     freeze_batch_norm: bool = False,
 ) -> Classifier:
-    """The network to train: `features` from the source model (all Xavier without one), `output` fresh with Xavier.
+    """The network to train: every layer from the source model (all Xavier without one) but the output layer.
 
+    output_init: `xavier` starts the output layer from random values, `imagenet` from the source's rows for the classes.
     output_lr_mult: how many times faster the output layer learns. freeze_features: train the output layer alone.
     freeze_batch_norm: keep the running statistics, and normalise by them in training too; the rest learns.
     Random values come from MXNet's generator: seed it before. Raises: ConfigError, WeightsError.
@@ -32,42 +40,89 @@ def target_net(
     net.initialize(mx.init.Xavier(), ctx=devices)
     if source:
         copy_features(net, name, source)
-    net.output.collect_params().setattr("lr_mult", output_lr_mult)
+    if output_init == "imagenet":
+        copy_output_rows(net, name, source, classes)
+    output, features = split_parameters(net, name)
+    for parameter in output:
+        parameter.lr_mult = output_lr_mult
     if freeze_features:
-        net.features.collect_params().setattr("grad_req", "null")
+        for parameter in features:
+            parameter.grad_req = "null"
     if freeze_features or freeze_batch_norm:
-        net.features.apply(keep_statistics)
+        net.apply(keep_statistics)
     classifier = Classifier(name, net, preprocess, classes)
     classifier.normalize.initialize(ctx=devices)
     return classifier
 
 
+def source_model(name: str, source: SourceWeights, devices: list[mx.Context]) -> Classifier:
+    """The network that the weights were trained as, with its own output layer, for images of its own size."""
+    preprocess = find_network(name).preprocess
+    net = zoo.build_source(name, preprocess.image_size, classes=source.units)
+    zoo.infer_shapes(net, name, preprocess.image_size)
+    net.initialize(ctx=devices)
+    for key, parameter in net._collect_params_with_prefix().items():
+        parameter.set_data(source.parameters[key].astype(parameter.dtype))
+    classes = source.classes or tuple(str(row) for row in range(source.units))
+    classifier = Classifier(name, net, preprocess, classes)
+    classifier.normalize.initialize(ctx=devices)
+    return classifier
+
+
+def split_parameters(net: gluon.HybridBlock, name: str) -> tuple[list[gluon.Parameter], list[gluon.Parameter]]:
+    """The network's parameters: those of the output layer, and all others."""
+    parameters = net._collect_params_with_prefix()
+    output = [parameters[key] for key in zoo.output_names(name)]
+    return output, [p for key, p in parameters.items() if key not in zoo.output_names(name)]
+
+
 def copy_features(net: gluon.HybridBlock, name: str, source: SourceWeights) -> None:
-    """Copy every parameter but the output layer's. Raises WeightsError unless all fit, with none left over."""
-    target = {key: p for key, p in net._collect_params_with_prefix().items() if not _of_output(key)}
-    given = {key: value for key, value in source.parameters.items() if not _of_output(key)}
-    problems = [f"{key} is missing" for key in target if key not in given]
-    problems += [f"{key} is not in the network" for key in given if key not in target]
-    problems += [
-        f"{key} has shape {given[key].shape}, not {p.shape}"
-        for key, p in target.items()
-        if key in given and given[key].shape != p.shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise WeightsError(
-            f"{source.origin}: doesn't fit {name}: {'; '.join(problems[:3])}{more}.",
-            hint="Give --model the network that the weights were trained for, and leave --image-size out.",
+    """Copy every parameter but the output layer's. Raises WeightsError where images of this size need other shapes."""
+    for key, parameter in net._collect_params_with_prefix().items():
+        if key in zoo.output_names(name):
+            continue
+        value = source.parameters[key]
+        if value.shape != parameter.shape:
+            raise WeightsError(
+                f"--image-size: at this size {key} of {name} has shape {parameter.shape}, "
+                f"and in {source.origin} {value.shape}.",
+                hint="Leave --image-size out, or take a network that ends in global pooling, such as resnet18_v2.",
+            )
+        parameter.set_data(value.astype(parameter.dtype))
+
+
+def copy_output_rows(net: gluon.HybridBlock, name: str, source: SourceWeights | None, classes: tuple[str, ...]) -> None:
+    """Start the output layer from the source's (the book's last exercise in 13.2), weights and biases alike.
+
+    A class gets the row of the source's class of that name; a class without one gets the mean of the rows of all
+    classes that none of `classes` stands for. Raises: ConfigError, when not one class has a row.
+    """
+    if source is None or source.classes is None:
+        has = f"{source.origin} has {source.units}" if source else "random values have none"
+        raise ConfigError(
+            f"--output-init: imagenet needs ImageNet's 1000 output rows, and {has}.",
+            hint="Use it with --weights imagenet, or leave it out.",
         )
-    for key, parameter in target.items():
-        parameter.set_data(given[key].astype(parameter.dtype))
+    rows = {label: imagenet.find_rows(label, source.classes) for label in classes}
+    taken = sorted({row for found in rows.values() for row in found})
+    if not taken:
+        raise ConfigError(
+            f"--output-init: none of the classes ({', '.join(classes)}) is one of ImageNet's.",
+            hint="Name a class folder as ImageNet does (hotdog), or leave --output-init out.",
+        )
+    for label, found in rows.items():
+        if len(found) > 1:
+            meant = " and ".join(source.classes[row] for row in found)
+            log.warning("%s stands for several of ImageNet's classes (%s): their rows' mean is taken.", label, meant)
+    others = np.setdiff1d(np.arange(len(source.classes)), taken)
+    parameters = net._collect_params_with_prefix()
+    for key, source_key in zip(zoo.output_names(name), zoo.source_output_names(name)):
+        values = source.parameters[source_key].asnumpy()
+        started = np.stack([values[found or others].mean(axis=0) for found in rows.values()])
+        parameters[key].set_data(nd.array(started.reshape(parameters[key].shape)))
 
 
 def keep_statistics(block: gluon.Block) -> None:
     """Have a BatchNorm layer normalise by its running statistics in training too, and leave them alone."""
     if isinstance(block, gluon.nn.BatchNorm):
         block._kwargs["use_global_stats"] = True
-
-
-def _of_output(key: str) -> bool:
-    return key.split(".", 1)[0] == "output"

@@ -5,14 +5,59 @@ Reading it needs no MXNet, so that a wrong `--model` is told at once.
 
 from __future__ import annotations
 
+import fnmatch
 import functools
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from hotdog_ft.config import did_you_mean
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import ConfigError
+
+# Where Gluon 1.9.1 itself downloads from.
+GLUON_REPO = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of ImageNet weights for a network, and where it is to be had."""
+
+    store: str
+    """A key of the table's `stores`: gluon, onnx, imgclsmob, torchvision; or package, an installed Python package."""
+    title: str
+    """The store, for people."""
+    file: str
+    """The file's name in the cache; for a package, its path in there."""
+    checksum: str
+    """As `download.is_whole` takes it: "sha1:…" or "sha256:…", perhaps only its beginning."""
+    licence: str
+    addresses: tuple[str, ...] = ()
+    """URLs; `{repo}` stands for Gluon's repository. A ZIP holds the file under its own name."""
+    size: Optional[int] = None
+    """Bytes, where published."""
+    top1: Optional[float] = None
+    """ImageNet validation accuracy as its publisher gives it, between 0 and 1."""
+    package: Optional[str] = None
+
+    @property
+    def where(self) -> str:
+        """The store in a few words."""
+        return f"package {self.package}" if self.package else self.title
+
+    def urls(self) -> list[str]:
+        """Where to fetch the file, in the order to try: the user's own mirror (HOTDOG_FT_MIRROR) before all others.
+
+        MXNET_GLUON_REPO names another place for Gluon's store, as it does for Gluon itself.
+        """
+        repo = os.environ.get("MXNET_GLUON_REPO") or GLUON_REPO
+        published = [address.format(repo=repo.rstrip("/")) for address in self.addresses]
+        mirror = os.environ.get("HOTDOG_FT_MIRROR")
+        if not mirror or not published:
+            return published
+        return [f"{mirror.rstrip('/')}/{published[0].rpartition('/')[2]}", *published]
 
 
 @dataclass(frozen=True)
@@ -21,37 +66,90 @@ class Network:
 
     name: str
     family: str
+    zoo: str
+    """Who builds it: gluon, gluoncv, or own."""
     parameters: int
     """With 1000 classes, without running statistics."""
     preprocess: Preprocess
-    weights: tuple[dict[str, str], ...]
+    weights: tuple[Source, ...]
     """Sources of ImageNet weights, in the order in which they are tried."""
+    onednn: bool = True
+    """Whether it trains with oneDNN, MXNet's library of fast CPU operators."""
+    refused: Optional[str] = None
+    """Why it can't be fine-tuned."""
+
+    @property
+    def top1(self) -> float | None:
+        """The published ImageNet accuracy of the weights that are tried first."""
+        return self.weights[0].top1 if self.weights else None
 
 
 @functools.cache
 def networks() -> dict[str, Network]:
-    """Every network by its name, in the table's order."""
+    """Every network by its name, in the table's order; those that can't be fine-tuned among them."""
     import yaml
 
-    rows: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "networks.yaml").read_text("utf-8"))
+    # The C loader, where PyYAML was built with it, reads the table five times faster.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = (Path(__file__).parent / "networks.yaml").read_text("utf-8")
+    table: dict[str, dict[str, Any]] = yaml.load(text, loader)
     return {
         name: Network(
             name=name,
             family=row["family"],
+            zoo=row.get("zoo", "gluon"),
             parameters=row["parameters"],
             preprocess=Preprocess.from_dict({**Preprocess().to_dict(), **row.get("preprocess", {})}),
-            weights=tuple(row.get("weights", ())),
+            weights=tuple(_source(table["stores"], source) for source in row.get("weights", ())),
+            onednn=row.get("onednn", True),
+            refused=row.get("refused"),
         )
-        for name, row in rows.items()
+        for name, row in table["networks"].items()
     }
 
 
 def find_network(name: str) -> Network:
-    """The network of this name. Raises: ConfigError, with the nearest name."""
+    """The network of this name, if it can be fine-tuned. Raises: ConfigError, with the nearest name or the reason."""
     known = networks()
     if name not in known:
         raise ConfigError(
             f"{name}: there is no network of this name{did_you_mean(name, known)}.",
             hint="`hotdog-ft models` lists them.",
         )
+    if known[name].refused:
+        raise ConfigError(f"{name} can't be fine-tuned: {known[name].refused}", hint="`hotdog-ft models` lists others.")
     return known[name]
+
+
+def matching(patterns: Sequence[str]) -> list[Network]:
+    """The networks whose names match one of the patterns (`resnet18*`), in the table's order; all without patterns.
+
+    Raises: ConfigError, when a pattern matches none.
+    """
+    known = networks()
+    for pattern in patterns:
+        if not fnmatch.filter(known, pattern):
+            raise ConfigError(
+                f"{pattern}: there is no network of this name{did_you_mean(pattern, known)}.",
+                hint="`hotdog-ft models` lists them.",
+            )
+    return [row for name, row in known.items() if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
+
+
+def _source(stores: dict[str, dict[str, Any]], row: dict[str, Any]) -> Source:
+    """A source as the table has it, with what it shares with others of its store."""
+    store = stores[row["from"]]
+    algorithm = "sha256" if "sha256" in row else "sha1"
+    file = row["file"]
+    stem = file.rpartition(".")[0]
+    return Source(
+        store=row["from"],
+        title=store["title"],
+        file=file,
+        checksum=f"{algorithm}:{row[algorithm]}",
+        licence=row.get("licence", store.get("licence", "")),
+        addresses=tuple(url.format(repo="{repo}", stem=stem, **row) for url in store.get("urls", ())),
+        size=row.get("size"),
+        top1=row.get("top1"),
+        package=row.get("package"),
+    )

@@ -43,6 +43,7 @@ def fine_tune(
         data.classes,
         devices,
         image_size=config.image_size,
+        output_init=config.output_init,
         output_lr_mult=config.output_lr_mult,
         freeze_features=config.freeze_features,
         freeze_batch_norm=config.freeze_batch_norm,
@@ -98,6 +99,8 @@ def loaders(
     train = PhotoLoader(
         data.train, for_training(preprocess), config.batch_size, workers, shuffle=True, seed=config.seed
     )
+    if config.epochs == 0:
+        train = still(data.train)  # nothing is trained: they are judged like the others
     validation = still(data.validation) if data.validation else None
     test = still(data.test)
     if config.strict:

@@ -34,7 +34,7 @@ class EpochResult:
     """What an epoch came to. Accuracies lie between 0 and 1; None where it wasn't measured."""
 
     epoch: int
-    """From 1."""
+    """From 1; 0 is the network as it starts, judged on the training examples as they are."""
     loss: float
     """Mean over the epoch's training examples, while it trained."""
     train_acc: float
@@ -76,12 +76,16 @@ def train_fine_tuning(
 ) -> Iterator[EpochResult]:
     """Train by stochastic gradient descent; yield an EpochResult after each epoch.
 
-    With val_iter, epochs are judged by that, and test_iter is used once, after the last epoch. progress: tqdm, or what
-    has its arguments. Raises: DivergedError; DataError, when no photo can be read.
+    With val_iter, epochs are judged by that, and test_iter is used once, after the last epoch. With num_epochs = 0 the
+    network is judged as it is, on train_iter too: one EpochResult, of epoch 0. progress: tqdm, or what takes its
+    arguments. Raises: DivergedError; DataError, when no photo can be read.
     """
     net.hybridize(static_alloc=True, static_shape=True)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     loss.hybridize(static_alloc=True, static_shape=True)
+    if num_epochs == 0:
+        yield judge(net, train_iter, test_iter, devices, val_iter, loss, progress)
+        return
     trainer = make_trainer(net, lr, wd, momentum)
     steps = len(train_iter)
     rates = learning_rates(schedule, lr, num_epochs * steps)
@@ -111,6 +115,33 @@ def train_fine_tuning(
             devices=str(devices),
             lr=trainer.learning_rate,
         )
+
+
+def judge(
+    net: gluon.HybridBlock,
+    train_iter: PhotoLoader,
+    test_iter: PhotoLoader,
+    devices: list[mx.Context],
+    val_iter: PhotoLoader | None,
+    loss: gluon.loss.Loss,
+    progress: Progress | None = None,
+) -> EpochResult:
+    """How good the network is before any training: the EpochResult of epoch 0, whose speed is that of prediction."""
+    start = time.perf_counter()
+    with _bar(progress, "train", len(train_iter.split)) as bar:
+        tally = evaluate(net, train_iter.epoch(), devices, loss, bar)
+    seconds = time.perf_counter() - start
+    return EpochResult(
+        epoch=0,
+        loss=tally.loss,
+        train_acc=tally.accuracy,
+        val_acc=evaluate_accuracy(net, val_iter.epoch(), devices) if val_iter else None,
+        test_acc=evaluate_accuracy(net, test_iter.epoch(), devices),
+        examples_per_sec=tally.examples / seconds,
+        seconds=time.perf_counter() - start,
+        devices=str(devices),
+        lr=0.0,
+    )
 
 
 def make_trainer(net: gluon.HybridBlock, lr: float, wd: float, momentum: float) -> gluon.Trainer:
@@ -202,18 +233,32 @@ def _clear_gradients(trainer: gluon.Trainer, idle: list[mx.Context]) -> None:
 
 def evaluate_accuracy(net: gluon.HybridBlock, batches: Iterable[Batch], devices: list[mx.Context]) -> float:
     """The part of the examples that the network gets right. Raises: DivergedError, when it gives no numbers."""
+    return evaluate(net, batches, devices).accuracy
+
+
+def evaluate(
+    net: gluon.HybridBlock,
+    batches: Iterable[Batch],
+    devices: list[mx.Context],
+    loss: gluon.loss.Loss | None = None,
+    bar: Any = None,
+) -> Tally:
+    """Accuracy, and the mean of `loss` if one is given. Raises: DivergedError, when the network gives no numbers."""
     tally = Tally()
     previous: list[nd.NDArray] = []
     for batch in batches:
         inputs, labels = _share_out(batch.X, batch.y, devices)
         outputs = [net(x) for x in inputs]
-        tally.add([], outputs, labels)
+        losses = [loss(output, label) for output, label in zip(outputs, labels)] if loss else []
+        tally.add(losses, outputs, labels)
         for value in previous:
             value.wait_to_read()
         previous = outputs
+        if bar is not None:
+            bar.update(len(batch.X))
     if not tally.finite:
         raise DivergedError("The network's outputs are no longer numbers: training has diverged.", hint=DIVERGED_HINT)
-    return tally.accuracy
+    return tally
 
 
 def average_statistics(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:

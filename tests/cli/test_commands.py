@@ -138,8 +138,13 @@ def test_help_lists_every_command(run_cli):
     assert [name for name in COMMANDS if f"\n  {name} " not in out] == []
 
 
+GROUPS = {"data": ["fetch"], "weights": ["list", "fetch", "verify", "import"]}
+
+
 @pytest.mark.parametrize(
-    "command", [[name] for name in COMMANDS if name != "data"] + [["data", "fetch"]], ids=lambda command: command[-1]
+    "command",
+    [[name] for name in COMMANDS if name not in GROUPS] + [[group, name] for group in GROUPS for name in GROUPS[group]],
+    ids=" ".join,
 )
 @pytest.mark.parametrize("option", ["--help", "-h"])
 def test_every_command_has_help_quiet_and_debug(run_cli, command, option):

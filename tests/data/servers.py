@@ -64,6 +64,17 @@ class Server:
         handler.wfile.flush()
         handler.connection.shutdown(socket.SHUT_RDWR)
 
+    def slowly(self, handler) -> None:
+        """A hundred kilobytes at a time, until nobody listens any more."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content)))
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for start in range(0, len(self.content), 100_000):
+                handler.wfile.write(self.content[start : start + 100_000])
+                handler.wfile.flush()
+                time.sleep(0.1)
+
     def without_length(self, handler) -> None:
         handler.send_response(200)
         handler.end_headers()
@@ -77,6 +88,31 @@ class Server:
         handler.wfile.flush()
         time.sleep(3)
 
+    def breaks_always(self, handler) -> None:
+        """Promises more than it ever sends."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content) + 1000))
+        handler.end_headers()
+        handler.wfile.write(self.content)
+
+    def promises_less(self, handler) -> None:
+        """Says that the file is shorter than it is."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content) // 2))
+        handler.end_headers()
+        handler.wfile.write(self.content)
+
+    def wrong(self, handler) -> None:
+        """A whole file, but another one."""
+        self._send(handler, b"\0" * len(self.content))
+
+    def lfs_pointer(self, handler) -> None:
+        """What Git LFS keeps in place of a large file."""
+        size = len(self.content)
+        self._send(
+            handler, f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize {size}\n".encode()
+        )
+
     def not_found(self, handler) -> None:
         handler.send_error(404)
 
@@ -87,12 +123,13 @@ class Server:
         handler.send_error(500)
 
     def html(self, handler) -> None:
-        page = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+        self._send(handler, b"<!DOCTYPE html><html><body>Please log in</body></html>")
+
+    def _send(self, handler, content: bytes) -> None:
         handler.send_response(200)
-        handler.send_header("Content-Type", "text/html")
-        handler.send_header("Content-Length", str(len(page)))
+        handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
-        handler.wfile.write(page)
+        handler.wfile.write(content)
 
     def redirects(self, handler) -> None:
         self.behaviour = "good"

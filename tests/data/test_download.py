@@ -100,7 +100,10 @@ def test_a_stale_part_of_another_file_does_not_spoil_the_download(path):
         ("not_found", "HTTP 404"),
         ("forbidden", "HTTP 403"),
         ("fails", "HTTP 500"),
-        ("html", "sent another file (54 bytes"),
+        ("html", "sent a web page (54 bytes) in place of the file"),
+        ("lfs_pointer", "sent a Git LFS pointer"),
+        ("wrong", "sent another file (300000 bytes, sha1 differs)"),
+        ("promises_less", "sent another file (150000 bytes"),
         ("stalls", "silent for 1 s"),
     ],
 )

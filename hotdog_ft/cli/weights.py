@@ -1,0 +1,123 @@
+"""`hotdog-ft weights`: where ImageNet weights are to be had, and which are here."""
+
+from __future__ import annotations
+
+import click
+
+from hotdog_ft.cli.options import common_options, progress
+from hotdog_ft.config import TrainConfig
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def weights(context: click.Context) -> None:
+    """List, fetch, check and import ImageNet weights."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@weights.command(name="list")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--here", is_flag=True, help="Only those that are on this machine.")
+@common_options
+def list_(names: tuple[str, ...], here: bool) -> None:
+    """List the sources of each network's weights.
+
+    They come in the order in which they are tried, with their files' places on this machine. NAME is a network or a
+    pattern such as 'resnet18*'. Accuracy is top-1 on ImageNet's validation photos, as published.
+    """
+    from hotdog_ft.models.imported import imported_path, imported_record
+    from hotdog_ft.models.sources import places
+    from hotdog_ft.models.table import matching
+
+    click.echo(f"{'network':22} {'accuracy':>8}  {'size':>7}  {'licence':12}  {'source':34}  file")
+    for network in (network for network in matching(names) if not network.refused):
+        if imported_path(network.name).is_file():
+            size = imported_path(network.name).stat().st_size
+            origin = imported_record(network.name).get("origin", "?")
+            place = imported_path(network.name)
+            click.echo(f"{network.name:22} {'':8}  {_size(size)}  {'':12}  {'imported':34}  {place} (from {origin})")
+        elif not network.weights and not here:
+            click.echo(f"{network.name:22} {'':8}  {'':7}  {'':12}  none was published")
+        for source in network.weights:
+            path = next((path for path in places(source) if path.is_file()), None)
+            if here and path is None:
+                continue
+            accuracy = f"{source.top1:.3f}" if source.top1 else "?"
+            size = path.stat().st_size if path else source.size or -4 * network.parameters
+            licence = source.licence.split(" ")[0]
+            where = source.where
+            click.echo(
+                f"{network.name:22} {accuracy:>8}  {_size(size)}  {licence:12}  {where:34}  {path or source.file}"
+                + ("" if path else " (not here)")
+            )
+
+
+@weights.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@common_options
+def fetch(names: tuple[str, ...]) -> None:
+    """Bring networks' weights into the cache, for a machine that goes offline. Prints their files."""
+    from hotdog_ft.models.table import find_network
+    from hotdog_ft.models.weights import find_or_fetch
+
+    for network in [find_network(name) for name in names]:
+        click.echo(find_or_fetch(network, progress())[1])
+
+
+@weights.command()
+@common_options
+def verify() -> int:
+    """Check every file of weights on this machine against its checksum. The exit status is 1 if one differs."""
+    from hotdog_ft.models.checking import check_all
+
+    bad = 0
+    for finding in check_all():
+        click.echo(f"{finding.verdict:9}  {finding.path}" + (f" ({finding.detail})" if finding.detail else ""))
+        bad += finding.verdict == "damaged"
+    if bad:
+        click.echo(
+            f"Remove what is damaged: it is not used, and is fetched again when it is needed. {bad} found.", err=True
+        )
+    return 1 if bad else 0
+
+
+@weights.command(name="import")
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--model",
+    envvar="HOTDOG_FT_MODEL",
+    default=TrainConfig.model,
+    show_default=True,
+    metavar="NAME",
+    help="The network that they are for.",
+)
+@click.option("--photo", metavar="PHOTO", help="What to try them on.  [default: a pagoda, from scikit-learn]")
+@common_options
+def import_(file: str, model: str, photo: str | None) -> None:
+    """Take FILE as a network's ImageNet weights from now on, and show what they see in a photo.
+
+    FILE is a Gluon .params file, an MXNet checkpoint (NAME-symbol.json or NAME-0000.params), an ONNX file that was
+    exported from MXNet, a PyTorch state dict (.pth), safetensors, or Caffe's SqueezeNet pickle.
+    """
+    from pathlib import Path
+
+    from hotdog_ft.errors import ConfigError
+    from hotdog_ft.models.table import find_network
+
+    find_network(model)
+    if not Path(file).is_file():
+        raise ConfigError(f"{file}: there is no such file.", hint="Give the path of a file of weights.")
+
+    from hotdog_ft.recipes.import_weights import import_weights
+
+    imported = import_weights(model, file, photo)
+    click.echo(f"All {len(imported.weights.parameters)} parameters of {model} matched. In {imported.photo} it sees:")
+    for label, probability in imported.top:
+        click.echo(f"  {probability:6.1%}  {label}")
+    click.echo(f"Kept in {imported.path}: `--weights imagenet` uses it for {model}.")
+
+
+def _size(size: int) -> str:
+    """In MB, in 7 characters. Below 0: an estimate, from four bytes a parameter."""
+    return f"{'~' if size < 0 else ''}{abs(size) / 1e6:.0f} MB".rjust(7)
