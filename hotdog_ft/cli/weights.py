@@ -30,13 +30,13 @@ def list_(names: tuple[str, ...], here: bool) -> None:
     from hotdog_ft.models.sources import places
     from hotdog_ft.models.table import matching
 
-    click.echo(f"{'network':22} {'accuracy':>8}  {'size':>7}  {'licence':12}  {'source':34}  file")
+    click.echo(f"{'network':22} {'accuracy':>8}  {'size':>7}  {'licence':12}  {'source':40}  file")
     for network in (network for network in matching(names) if not network.refused):
         if imported_path(network.name).is_file():
             size = imported_path(network.name).stat().st_size
             origin = imported_record(network.name).get("origin", "?")
             place = imported_path(network.name)
-            click.echo(f"{network.name:22} {'':8}  {_size(size)}  {'':12}  {'imported':34}  {place} (from {origin})")
+            click.echo(f"{network.name:22} {'':8}  {_size(size)}  {'':12}  {'imported':40}  {place} (from {origin})")
         elif not network.weights and not here:
             click.echo(f"{network.name:22} {'':8}  {'':7}  {'':12}  none was published")
         for source in network.weights:
@@ -48,7 +48,7 @@ def list_(names: tuple[str, ...], here: bool) -> None:
             licence = source.licence.split(" ")[0]
             where = source.where
             click.echo(
-                f"{network.name:22} {accuracy:>8}  {_size(size)}  {licence:12}  {where:34}  {path or source.file}"
+                f"{network.name:22} {accuracy:>8}  {_size(size)}  {licence:12}  {where:40}  {path or source.file}"
                 + ("" if path else " (not here)")
             )
 

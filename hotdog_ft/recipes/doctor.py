@@ -29,7 +29,7 @@ def examine() -> list[Finding]:
     findings = [
         Finding("hotdog-ft", version("hotdog-ft")),
         Finding("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        *(_package(name) for name in ("numpy", "opencv-python-headless", "gluoncv")),
+        *(_package(name) for name in ("numpy", "opencv-python-headless", "gluoncv", "onnx", "safetensors")),
         *_system_libraries(),
         *_mxnet(),
         _cache(),

@@ -163,3 +163,33 @@ def test_the_program_runs_as_a_module(tmp_path):
 @pytest.mark.parametrize("arguments", [[], ["data"]], ids=["hotdog-ft", "data"])
 def test_without_a_command_the_help_is_shown(run_cli, arguments):
     assert run_cli(*arguments) == run_cli(*arguments, "--help")
+
+
+def test_models_are_ranked_by_published_accuracy_with_their_speed_here(run_cli, monkeypatch):
+    from hotdog_ft.recipes import rank
+
+    speeds = {"resnet18_v2": rank.Speed(12.34, 45.6), "mobilenet0.25": rank.Speed(None, None, "ended by signal 9")}
+    monkeypatch.setattr(rank, "_measure_apart", lambda name: speeds.get(name, rank.Speed(1.0, 2.0)))
+    status, out, err = run_cli("models", "--rank", "mobilenet0.25", "resnet18_v2", "nasnet_4_1056")
+    lines = out.splitlines()
+    assert (status, err) == (0, "")
+    assert lines[1].split() == ["resnet18_v2", "0.710", "11,687,848", "12.3", "45.6"]
+    assert lines[2].split(maxsplit=3)[3] == "can't be measured: ended by signal 9"
+    assert lines[3].split() == ["nasnet_4_1056", "-", "5,303,930", "1.0", "2.0"]
+
+
+def test_again_belongs_to_rank(run_cli):
+    status, _, err = run_cli("models", "--again")
+    assert status == 2
+    assert "--again: belongs to --rank" in err
+
+
+def test_models_of_a_pattern_are_listed(run_cli):
+    status, out, _ = run_cli("models", "mobilenetv3*", "resnet50_v1_int8")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines()[1:]] == [
+        "mobilenetv3_large",
+        "mobilenetv3_small",
+        "resnet50_v1_int8",
+    ]
+    assert "can't be fine-tuned: it is resnet50_v1 in 8-bit integers" in out

