@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
-from typing import Any
 
 from hotdog_ft.backend import mx, nd
 from hotdog_ft.errors import WeightsError
@@ -33,21 +33,25 @@ def save_imported(name: str, weights: SourceWeights) -> Path:
 
 
 def read_imported(name: str) -> SourceWeights:
-    """The weights that the user has imported. Raises: WeightsError, when the file isn't what was imported."""
+    """The weights that the user has imported, with the checksum of the file that they were given in.
+
+    Raises: WeightsError, when the kept file isn't what was imported.
+    """
     path = imported_path(name)
     described = imported_record(name)
-    if sha256(path) != described.get("sha256"):
+    if not described or sha256(path) != described["sha256"]:
         raise WeightsError(
             f"{path}: is not the file that was imported (another checksum).",
             hint="Import it again, or remove it to use the published weights.",
         )
-    return read_file(name, path, f"imported from {described['origin']}")
+    weights = read_file(name, path, f"imported from {described['origin']}")
+    return dataclasses.replace(weights, sha256=described["origin_sha256"])
 
 
-def imported_record(name: str) -> dict[str, Any]:
+def imported_record(name: str) -> dict[str, str]:
     """What was noted when the weights were imported: origin and checksums; empty when that can't be read."""
     try:
         described = json.loads(imported_path(name).with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return {key: described[key] for key in ("origin", "origin_sha256", "sha256")}
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
-    return described if isinstance(described, dict) else {}

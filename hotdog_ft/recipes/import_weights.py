@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def import_weights(name: str, path: str | Path, photo: str | Path | None = None)
             hint=f"To start a training from it, give it as --weights {path}.",
         )
     top = top_classes(name, weights, _sample_photo() if photo is None else read_photo(photo))
-    return Imported(save_imported(name, weights), weights, str(photo or f"scikit-learn's {SAMPLE_PHOTO}"), top)
+    kept = save_imported(name, dataclasses.replace(weights, origin=str(Path(path).absolute())))
+    return Imported(kept, weights, str(photo or f"scikit-learn's {SAMPLE_PHOTO}"), top)
 
 
 def top_classes(name: str, weights: SourceWeights, image: np.ndarray, count: int = 5) -> list[tuple[str, float]]:

@@ -244,3 +244,10 @@ def test_the_usual_proxy_is_used(two_sources, net, monkeypatch):
         two_sources("http://weights.example/0.params", "http://weights.example/1.params")
         assert_same(find_weights(NAME, "imagenet"), net)
         assert proxy.paths == ["http://weights.example/0.params"]
+
+
+def test_the_onnx_zoo_is_passed_over_without_the_package_that_reads_it(two_sources, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    two_sources(refusing_url(), refusing_url())
+    with pytest.raises(DownloadError, match=r"a zoo: its files need the package onnx \(pip install"):
+        find_weights(NAME, "imagenet")
