@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "hotdog_ft"
 ORDER = ["config", "data", "models", "training", "runs", "inference", "report", "recipes", "cli"]
-EVERYWHERE = {"errors", "backend", "files"}
+EVERYWHERE = {"errors", "backend", "files", "stats"}
 HEAVY = {"mxnet", "numpy", "cv2", "matplotlib", "yaml", "pydantic", "sklearn", "scipy", "PIL"}
 
 
