@@ -1,0 +1,75 @@
+"""What a classifier says of every photo of a labelled split: what all judgements of it rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hotdog_ft.backend import cores, mx, nd
+from hotdog_ft.data.download import Progress
+from hotdog_ft.data.folder import Split
+from hotdog_ft.data.loader import PhotoLoader
+from hotdog_ft.models.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Answers to the photos that could be read, in the split's order."""
+
+    classes: tuple[str, ...]
+    paths: tuple[Path, ...]
+    labels: np.ndarray
+    """What the photos show: int32, shape (photos,)."""
+    logits: np.ndarray
+    """float32, shape (photos, classes)."""
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each answer is right: bool, shape (photos,)."""
+        return self.logits.argmax(axis=1) == self.labels
+
+    @property
+    def accuracy(self) -> float:
+        """The part of the answers that is right."""
+        return float(self.right.mean())
+
+    def probabilities(self, temperature: float = 1.0) -> np.ndarray:
+        """float64, shape (photos, classes). temperature: what the logits are divided by (Guo et al., 2017)."""
+        scaled = self.logits.astype(np.float64) / temperature
+        exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def answer(
+    classifier: Classifier,
+    split: Split,
+    device: mx.Context,
+    batch_size: int = 32,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    mirror: bool = False,
+) -> Outcome:
+    """Classify every photo. Those that can't be read are told and left out.
+
+    mirror: use the mean of the logits of a photo and of its mirror image. Raises: DataError, when none can be read.
+    """
+    loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers or cores())
+    bar = progress(total=len(split), desc="photos", unit=" photos") if progress else None
+    parts, labels = [], []
+    try:
+        for batch in loader.epoch():
+            logits = classifier(nd.array(batch.X, ctx=device, dtype="uint8")).asnumpy()
+            if mirror:
+                flipped = nd.array(batch.X[:, :, ::-1], ctx=device, dtype="uint8")
+                logits = (logits + classifier(flipped).asnumpy()) / 2
+            parts.append(logits)
+            labels.append(batch.y)
+            if bar is not None:
+                bar.update(len(batch.X))
+    finally:
+        if bar is not None:
+            bar.close()
+    paths = tuple(path for index, path in enumerate(split.paths) if index not in loader.broken)
+    return Outcome(classifier.classes, paths, np.concatenate(labels), np.concatenate(parts))
