@@ -81,7 +81,7 @@ def run(arguments: list[str] | None = None) -> int:
     except HotdogError as error:
         return _fail(error.message, error.hint, error.exit_status, error)
     except (KeyboardInterrupt, click.Abort) as error:
-        return _fail("Interrupted.", "Nothing was left half-written.", 130, error)
+        return _fail("Interrupted.", "Nothing was left half-written; a download goes on where it was.", 130, error)
     except BrokenPipeError:
         drop_stdout()
         return 0

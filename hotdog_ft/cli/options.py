@@ -115,7 +115,7 @@ def _set_quiet(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and log.level != logging.DEBUG:
         log.setLevel(logging.ERROR)
     elif log.level != logging.DEBUG:
-        log.setLevel(logging.WARNING)
+        log.setLevel(logging.INFO)
 
 
 class _WarningHandler(logging.Handler):

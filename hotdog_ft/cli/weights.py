@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
 from hotdog_ft.cli.options import common_options, progress
 from hotdog_ft.config import TrainConfig
+
+log = logging.getLogger("hotdog_ft")
 
 
 @click.group(invoke_without_command=True)
@@ -30,8 +34,9 @@ def list_(names: tuple[str, ...], here: bool) -> None:
     from hotdog_ft.models.sources import places
     from hotdog_ft.models.table import matching
 
+    listed = [network for network in matching(names) if not network.refused]
     click.echo(f"{'network':22} {'accuracy':>8}  {'size':>7}  {'licence':12}  {'source':40}  file")
-    for network in (network for network in matching(names) if not network.refused):
+    for network in listed:
         if imported_path(network.name).is_file():
             size = imported_path(network.name).stat().st_size
             origin = imported_record(network.name).get("origin", "?")
@@ -57,12 +62,29 @@ def list_(names: tuple[str, ...], here: bool) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @common_options
 def fetch(names: tuple[str, ...]) -> None:
-    """Bring networks' weights into the cache, for a machine that goes offline. Prints their files."""
-    from hotdog_ft.models.table import find_network
+    """Bring networks' weights into the cache, for a machine that goes offline.
+
+    NAME is a network or a pattern such as 'resnet18*'. Prints the files.
+    """
+    from hotdog_ft.errors import HotdogError
+    from hotdog_ft.models.imported import imported_path
+    from hotdog_ft.models.table import find_network, matching
     from hotdog_ft.models.weights import find_or_fetch
 
-    for network in [find_network(name) for name in names]:
-        click.echo(find_or_fetch(network, progress())[1])
+    for name in names:
+        if not any(c in name for c in "*?["):
+            find_network(name)  # which says why a network can't be fine-tuned
+    failures: list[HotdogError] = []
+    for network in [network for network in matching(names) if not network.refused]:
+        try:
+            imported = imported_path(network.name)
+            click.echo(imported if imported.is_file() else find_or_fetch(network, progress())[1])
+        except HotdogError as error:  # the others' weights are wanted all the same
+            failures.append(error)
+    if failures:
+        for failure in failures[:-1]:
+            log.warning("%s", failure.message)
+        raise failures[-1]
 
 
 @weights.command()
@@ -76,9 +98,7 @@ def verify() -> int:
         click.echo(f"{finding.verdict:9}  {finding.path}" + (f" ({finding.detail})" if finding.detail else ""))
         bad += finding.verdict == "damaged"
     if bad:
-        click.echo(
-            f"Remove what is damaged: it is not used, and is fetched again when it is needed. {bad} found.", err=True
-        )
+        click.echo(f"{bad} damaged: remove what was fetched, it comes again; import again what was imported.", err=True)
     return 1 if bad else 0
 
 
@@ -100,16 +120,16 @@ def import_(file: str, model: str, photo: str | None) -> None:
     FILE is a Gluon .params file, an MXNet checkpoint (NAME-symbol.json or NAME-0000.params), an ONNX file that was
     exported from MXNet, a PyTorch state dict (.pth), safetensors, or Caffe's SqueezeNet pickle.
     """
-    from pathlib import Path
-
-    from hotdog_ft.errors import ConfigError
     from hotdog_ft.models.table import find_network
 
     find_network(model)
-    if not Path(file).is_file():
-        raise ConfigError(f"{file}: there is no such file.", hint="Give the path of a file of weights.")
 
+    from hotdog_ft.models.weights import check_file
     from hotdog_ft.recipes.import_weights import import_weights
+
+    check_file(file, "FILE: ", hint="Give the path of a file of weights.")
+    if photo is not None:
+        check_file(photo, "--photo: ", hint="Give the path of a photo.")
 
     imported = import_weights(model, file, photo)
     click.echo(f"All {len(imported.weights.parameters)} parameters of {model} matched. In {imported.photo} it sees:")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
-import shutil
+import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hotdog_ft.errors import DownloadError
 from hotdog_ft.files import replacing
@@ -28,6 +28,10 @@ CONNECT_TIMEOUT, READ_TIMEOUT = 10, 30
 """Seconds until a source that doesn't answer, or falls silent, is given up."""
 
 
+LARGEST = 4 << 30
+"""Bytes after which a source that goes on sending is given up."""
+
+
 def fetch(
     urls: Sequence[str],
     path: Path,
@@ -35,12 +39,14 @@ def fetch(
     by_hand: str,
     progress: Progress | None = None,
     member: str | None = None,
+    largest: int = LARGEST,
 ) -> Path:
     """The file at `path`, downloaded from the first of `urls` that gives it unless it is there already.
 
     checksum: "sha1:…" or "sha256:…" of the file. member: its name in the ZIP that the URLs give, if they give one.
-    by_hand: the hint for when every source fails. What a broken download has brought stays in `path`.part, and the next
-    try goes on from there. Raises: DownloadError, with each source's reason.
+    by_hand: the hint for when every source fails. largest: the most bytes that are taken, packed or not. What a broken
+    download has brought stays in `path`.part, and the next try goes on from there. Raises: DownloadError, with each
+    source's reason; OSError, when the file can't be written.
     """
     import requests
 
@@ -52,12 +58,12 @@ def fetch(
     with _only_process(part):
         if is_whole(path, checksum):
             return path  # another process has fetched it while this one waited
+        _remove_leftovers(path)
         for url in urls:
             try:
-                _download(url, part, progress)
-                _accept(part, path, checksum, member)
-            except (requests.RequestException, _WrongFileError) as error:
-                failures.append(f"{url}: {_reason(error)}")
+                _bring(url, part, path, checksum, progress, member, largest)
+            except (requests.RequestException, _WrongFileError, ValueError) as error:  # ValueError: of urllib3 and http
+                failures.append(f"{_without_password(url)}: {_reason(error)}")
                 log.warning("%s", failures[-1])
             else:
                 return path
@@ -76,26 +82,77 @@ def is_whole(path: Path, checksum: str) -> bool:
     return path.is_file() and pooch.file_hash(str(path), alg=algorithm).startswith(expected)
 
 
-def _accept(part: Path, path: Path, checksum: str, member: str | None) -> None:
-    """Make `path` of what has come, or remove that and raise _WrongFileError."""
-    size = part.stat().st_size
-    try:
-        if impostor := _impostor(part):
-            raise _WrongFileError(f"sent {impostor} ({size} bytes) in place of the file")
-        if member is None:
-            if not is_whole(part, checksum):
-                raise _WrongFileError(f"sent another file ({size} bytes, {checksum.split(':')[0]} differs)")
-            part.replace(path)
+def _bring(
+    url: str, part: Path, path: Path, checksum: str, progress: Progress | None, member: str | None, largest: int
+) -> None:
+    """Download and accept. What was resumed and came out wrong is asked for once more, from its beginning.
+
+    The first part may have come from another source, which packed the file in another way, or sent rubbish.
+    """
+    resumed = part.exists() and part.stat().st_size > 0
+    for tries_left in (1, 0) if resumed else (0,):
+        _download(url, part, progress, largest)
+        try:
+            _accept(part, path, checksum, member, largest)
+        except _WrongFileError:
+            part.unlink()
+            if not tries_left:
+                raise
+        else:
             return
-        with replacing(path) as temporary:
-            with zipfile.ZipFile(part) as archive, archive.open(member) as inside, temporary.open("wb") as file:
-                shutil.copyfileobj(inside, file)
-            if not is_whole(temporary, checksum):
-                raise _WrongFileError(f"sent another {member} ({checksum.split(':')[0]} differs)")
-    except (zipfile.BadZipFile, zlib.error, KeyError, RuntimeError) as error:
+
+
+def _accept(part: Path, path: Path, checksum: str, member: str | None, largest: int) -> None:
+    """Make `path` of what has come. Raises: _WrongFileError; OSError, after which `part` is still there."""
+    size = part.stat().st_size
+    if is_whole(part, checksum):
+        part.replace(path)
+        return
+    if impostor := _impostor(part):
+        raise _WrongFileError(f"sent {impostor} ({size} bytes) in place of the file")
+    if member is None:
+        raise _WrongFileError(f"sent another file ({size} bytes, {checksum.split(':')[0]} differs)")
+    with replacing(path) as temporary:
+        _unpack(part, member, temporary, largest)
+        if not is_whole(temporary, checksum):
+            raise _WrongFileError(f"sent another {member} ({checksum.split(':')[0]} differs)")
+    part.unlink()
+
+
+def _unpack(part: Path, member: str, target: Path, largest: int) -> None:
+    """Write a ZIP's member to `target`. Raises: _WrongFileError; OSError, when that can't be written."""
+    try:
+        archive = zipfile.ZipFile(part)
+        length = archive.getinfo(member).file_size
+        blocks = iter(functools.partial(archive.open(member).read, 1 << 20), b"")
+        if length > largest:
+            raise _WrongFileError(f"sent a ZIP whose {member} has {length} bytes")
+        with target.open("wb") as file:
+            while block := next(blocks, b""):
+                _write(file, block)
+    except (_WrongFileError, _DiskError):
+        raise
+    except Exception as error:  # a damaged archive makes zipfile and its decompressors raise nearly anything
+        size = part.stat().st_size
         raise _WrongFileError(f"sent {size} bytes that are not a ZIP with {member}") from error
-    finally:
-        part.unlink(missing_ok=True)
+
+
+class _DiskError(OSError):
+    """The file can't be written, which is no fault of the source."""
+
+
+def _write(file: BinaryIO, block: bytes) -> None:
+    try:
+        file.write(block)
+        file.flush()
+    except OSError as error:
+        raise _DiskError(error.errno, error.strerror, file.name) from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what a process that was killed while it unpacked has left: nobody else works on `path` now."""
+    for leftover in path.parent.glob(f".{path.stem[:64]}-????????{path.suffix}"):
+        leftover.unlink(missing_ok=True)
 
 
 def _impostor(path: Path) -> str | None:
@@ -109,27 +166,33 @@ def _impostor(path: Path) -> str | None:
     return None
 
 
-def _download(url: str, part: Path, progress: Progress | None) -> None:
-    """Bring `part` to the file's full length, from where it breaks off. Raises: requests.RequestException."""
+def _download(url: str, part: Path, progress: Progress | None, largest: int) -> None:
+    """Bring `part` to the file's full length, from where it breaks off.
+
+    Raises: requests.RequestException, ValueError, _WrongFileError; OSError, when it can't be written.
+    """
     import requests
 
     have = part.stat().st_size if part.exists() else 0
     # Compression on the way would make lengths and ranges mean something else.
     headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
     with requests.get(url, headers=headers, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as answer:
-        if answer.status_code == 416:  # nothing after what we have: it is whole, or not this file
+        if answer.status_code == 416 and have:  # nothing after what we have: it is whole, or not this file
             with contextlib.suppress(ValueError):
                 if int(answer.headers.get("Content-Range", "").rpartition("/")[2]) == have:
                     return
             part.unlink()
-            return _download(url, part, progress)
+            return _download(url, part, progress, largest)
         answer.raise_for_status()
         if answer.status_code != 206:  # the source sends the whole file, whatever was asked
             have = 0
         total = have + int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
         with part.open("ab" if have else "wb") as file:
             for block in _with_progress(answer.iter_content(1 << 16), total, have, part.stem, progress):
-                file.write(block)
+                _write(file, block)
+                if file.tell() > largest:
+                    part.unlink()
+                    raise _WrongFileError(f"sent more than {largest >> 20} MiB")
         if total is not None and part.stat().st_size < total:
             raise requests.ConnectionError(f"the connection broke after {part.stat().st_size} of {total} bytes")
     return None
@@ -153,8 +216,17 @@ def _only_process(part: Path) -> Iterator[None]:
     """Wait until no other process downloads to `part`, and keep others waiting."""
     with part.with_name(part.name + ".lock").open("w") as lock:
         if fcntl:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.warning("%s: another process is fetching it; waiting for that.", part.stem)
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//…@", url)
 
 
 def _reason(error: Exception) -> str:
@@ -162,7 +234,7 @@ def _reason(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP {error.response.status_code} {error.response.reason}".rstrip()
+        return f"HTTP {error.response.status_code} {error.response.reason[:60]}".rstrip()
     if isinstance(error, _WrongFileError):
         return str(error)
     if isinstance(error, requests.ConnectTimeout):
@@ -172,4 +244,9 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if "Name or service not known" in text or "name resolution" in text or "getaddrinfo" in text:
         return "the host can't be found (no network?)"
-    return text.rsplit(": ", 1)[-1].strip("'\")(") or type(error).__name__
+    if isinstance(error, requests.TooManyRedirects):
+        return "redirects without end"
+    if "IncompleteRead" in text or "RemoteDisconnected" in text or "BadStatusLine" in text:
+        return "the connection broke, or its answer is no HTTP"
+    through = "the proxy doesn't answer: " if isinstance(error, requests.exceptions.ProxyError) else ""
+    return through + (text.rsplit(": ", 1)[-1].strip("'\")(")[:200] or type(error).__name__)

@@ -32,16 +32,18 @@ def check_all() -> Iterator[Finding]:
             seen.add(imported)
             record = imported_record(network.name)
             whole = record.get("sha256") == sha256(imported)
-            yield Finding(
-                imported, "whole" if whole else "damaged", f"imported from {record.get('origin', 'somewhere')}"
-            )
+            detail = f"imported from {record['origin']}" if record else "the note beside it, its .json, can't be read"
+            yield Finding(imported, "whole" if whole else "damaged", detail)
         for source in network.weights:
             for path in places(source):
                 if path.is_file() and path not in seen:
                     seen.add(path)
                     detail = f"{network.name}, {source.where}"
-                    yield Finding(path, "whole" if is_whole(path, source.checksum) else "damaged", detail)
-    for path in sorted(folder().glob("*")):
+                    try:
+                        yield Finding(path, "whole" if is_whole(path, source.checksum) else "damaged", detail)
+                    except OSError as error:
+                        yield Finding(path, "damaged", f"{detail}: {error.strerror}")
+    for path in [*sorted(folder().glob("*")), *sorted(folder().glob("imported/*.params"))]:
         if path.suffix == ".part":
             yield Finding(path, "unfinished", "the next fetch goes on with it")
         elif path.is_file() and path not in seen and path.suffix != ".lock":

@@ -108,18 +108,27 @@ def copy_output_rows(net: gluon.HybridBlock, name: str, source: SourceWeights | 
     if not taken:
         raise ConfigError(
             f"--output-init: none of the classes ({', '.join(classes)}) is one of ImageNet's.",
-            hint="Name a class folder as ImageNet does (hotdog), or leave --output-init out.",
+            hint="Give a class folder one of ImageNet's English names (hotdog), or leave --output-init out.",
         )
-    for label, found in rows.items():
-        if len(found) > 1:
-            meant = " and ".join(source.classes[row] for row in found)
-            log.warning("%s stands for several of ImageNet's classes (%s): their rows' mean is taken.", label, meant)
+    _tell_rows(rows, source.classes)
     others = np.setdiff1d(np.arange(len(source.classes)), taken)
     parameters = net._collect_params_with_prefix()
     for key, source_key in zip(zoo.output_names(name), zoo.source_output_names(name)):
         values = source.parameters[source_key].asnumpy()
         started = np.stack([values[found or others].mean(axis=0) for found in rows.values()])
         parameters[key].set_data(nd.array(started.reshape(parameters[key].shape)))
+
+
+def _tell_rows(rows: dict[str, list[int]], names: tuple[str, ...]) -> None:
+    """Say which class got which row, and warn of what may not be meant."""
+    for label, found in rows.items():
+        meant = " and ".join(f"{names[row]} (row {row})" for row in found)
+        log.info("%s starts from %s.", label, meant or "the mean of all other rows of ImageNet")
+        if len(found) > 1:
+            log.warning("%s stands for several of ImageNet's classes: %s. Their rows' mean is taken.", label, meant)
+    labels = list(rows)
+    for label in (label for i, label in enumerate(labels) if rows[label] in [rows[other] for other in labels[:i]]):
+        log.warning("%s starts from the same row as another class, and can't be told from it at first.", label)
 
 
 def keep_statistics(block: gluon.Block) -> None:

@@ -20,12 +20,12 @@ def class_names() -> tuple[str, ...]:
 def find_rows(name: str, classes: tuple[str, ...] | None = None) -> list[int]:
     """The rows of the classes (ImageNet's) that go by this name, whatever its case and separators: hot_dog -> [934].
 
-    A class's first name wins over its others. Some names stand for several classes (a crane is a bird and a machine),
-    most names for none.
+    The whole line will do too. A class's first name wins over its others. Some names stand for several classes (a crane
+    is a bird and a machine), most names for none.
     """
-    names = [[_plain(part) for part in line.split(",")] for line in classes or class_names()]
+    names = [[_plain(part) for part in (line, *line.split(","))] for line in classes or class_names()]
     wanted = _plain(name)
-    first = [row for row, parts in enumerate(names) if parts[0] == wanted]
+    first = [row for row, parts in enumerate(names) if wanted in parts[:2]]
     return first or [row for row, parts in enumerate(names) if wanted in parts]
 
 

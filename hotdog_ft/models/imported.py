@@ -53,5 +53,5 @@ def imported_record(name: str) -> dict[str, str]:
     try:
         described = json.loads(imported_path(name).with_suffix(".json").read_text(encoding="utf-8"))
         return {key: described[key] for key in ("origin", "origin_sha256", "sha256")}
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}

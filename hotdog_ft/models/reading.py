@@ -39,17 +39,17 @@ def read_file(name: str, path: Path, origin: str | None = None) -> SourceWeights
     Raises: WeightsError, with the first that don't fit and the networks that the file does fit.
     """
     found = read_weights(path)
-    origin = origin or str(path)
     arrays, problems = fit(name, found)
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise WeightsError(
-            f"{origin}: doesn't fit {name}: {'; '.join(problems[:3])}{more}.", hint=_advice(fitting(found, name))
+            f"{origin or path}: doesn't fit {name}: {'; '.join(problems[:3])}{more}.",
+            hint=_advice(fitting(found, name)),
         )
     parameters = {key: nd.array(values, dtype=values.dtype) for key, values in arrays.items()}
     units = arrays[zoo.source_output_names(name)[0]].shape[0]
     classes = imagenet.class_names() if units == 1000 else None
-    return SourceWeights(parameters, origin, sha256(path), units, classes)
+    return SourceWeights(parameters, origin or str(path.absolute()), sha256(path), units, classes)
 
 
 def fit(name: str, found: FileWeights) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -72,9 +72,15 @@ def fit(name: str, found: FileWeights) -> tuple[dict[str, np.ndarray], list[str]
     problems += [
         f"{key} has shape {arrays[key].shape}, not {shape}"
         for key, shape in expected.items()
-        if key in arrays and arrays[key].shape != shape
+        if key in arrays and (arrays[key].shape != shape or 0 in shape)
     ]
+    problems += [f"{key} has values that are not numbers" for key in expected if not _finite(arrays.get(key))]
     return arrays, problems
+
+
+def _finite(array: np.ndarray | None) -> bool:
+    """No NaN and no infinity: a ReLU would make a 0 of NaN, so that outputs don't show it."""
+    return array is None or bool(np.isfinite(array).all())
 
 
 def fitting(found: FileWeights, but: str) -> list[str]:

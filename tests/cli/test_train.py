@@ -308,4 +308,4 @@ def test_the_output_layer_starts_from_imagenets_rows(run_cli, photos, tmp_path):
 def test_random_values_have_no_rows_of_imagenet(run_cli, quick):
     status, _, err = run_cli("train", *quick, "--output-init", "imagenet")
     assert status == 2
-    assert err.startswith("Error: --output-init: imagenet needs ImageNet's 1000 output rows")
+    assert err.startswith("Error: --output-init: random values have none of ImageNet's rows.")

@@ -152,7 +152,7 @@ def test_output_rows_of_several_meanings_are_averaged_and_told(caplog):
     net = target_net(NAME, source, ("crane", "hotdog"), CPU, output_init="imagenet")
     rows = source.parameters["output.weight"].asnumpy()
     assert np.abs(parameters(net.net)["output.weight"][0] - rows[[134, 517]].mean(axis=0)).max() < 1e-6
-    assert "crane stands for several of ImageNet's classes" in caplog.text
+    assert "crane stands for several of ImageNet's classes: crane (row 134) and crane (row 517)" in caplog.text
 
 
 def test_without_a_class_of_imagenets_its_rows_are_of_no_use():

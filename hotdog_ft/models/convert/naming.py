@@ -76,6 +76,8 @@ def by_structure(weights: FileWeights, network: str, net: gluon.HybridBlock) -> 
     if set(parameters) <= set(arrays):
         return arrays
     if weights.format in ("torch", "safetensors"):
+        if all(name.startswith("module.") for name in arrays):  # as DataParallel names them
+            arrays = {name.removeprefix("module."): array for name, array in arrays.items()}
         tracked = [name for name in arrays if name.endswith("num_batches_tracked")]  # a counter, which Gluon lacks
         arrays = {name: array for name, array in arrays.items() if name not in tracked}
         return _renamed(arrays, _from_torch(arrays, weights.format == "torch", network, net))
@@ -92,6 +94,8 @@ def _renamed(arrays: dict[str, np.ndarray], names: Mapping[str, str]) -> dict[st
     """names: the file's name of a structured one. GoogLeNet has two for its output layer, which a file holds once."""
     placed = set(names.values())
     left = {name: array for name, array in arrays.items() if name not in placed}
+    if left.keys() & names.keys():  # something else has a name that would be given: these are other names after all
+        return arrays
     return {**left, **{ours: arrays[theirs] for ours, theirs in names.items()}}
 
 
@@ -154,35 +158,35 @@ def _by_layer(arrays: Mapping[str, np.ndarray], in_order: bool, net: gluon.Hybri
     """Match the i-th convolution or dense layer with the network's i-th, and the i-th norm with its i-th.
 
     The networks of TORCHVISION define the same layers in the same order, and a state dict lists them so. Another
-    network has another number of layers, or other parts or shapes somewhere; then nothing is matched. The last layer's
-    shape isn't asked: with another number of classes, that shape is what the user should be told.
+    network has other parts or shapes somewhere; then nothing is matched. If layers are missing at the end, the others
+    are matched all the same, and the last layer's shape isn't asked: that is what the user should then be told.
     """
     parameters = net._collect_params_with_prefix()
     theirs, ours = _layers(arrays), _layers(parameters)
-    if not in_order:
-        theirs = _in_order_of_definition(theirs)
+    theirs = _in_order_of_definition(theirs) or (theirs if in_order else {})
     pairs = []
-    for is_norm in (True, False):  # the output layer comes last
-        both = [[parts for parts in layers.values() if ("gamma" in parts) is is_norm] for layers in (theirs, ours)]
-        if len(both[0]) != len(both[1]):
-            return {}
+    for is_norm in (True, False):
+        both = ([parts for parts in layers.values() if ("gamma" in parts) is is_norm] for layers in (theirs, ours))
         pairs += list(zip(*both))
     if any(set(their_parts) != set(our_parts) for their_parts, our_parts in pairs):
         return {}
-    names = [{our_parts[part]: their_parts[part] for part in our_parts} for their_parts, our_parts in pairs]
-    fits = all(_fits(arrays[name], parameters[our].shape) for layer in names[:-1] for our, name in layer.items())
-    return {our: name for layer in names for our, name in layer.items()} if fits else {}
+    names = {our_parts[part]: their_parts[part] for their_parts, our_parts in pairs for part in our_parts}
+    last = set(list(ours.values())[-1].values())
+    fits = all(_fits(arrays[name], parameters[our].shape) for our, name in names.items() if our not in last)
+    return names if fits else {}
 
 
 def _layers(names: Mapping[str, object]) -> _Layers:
-    """Group `layer1.0.bn1.weight` and the like by what stands before the last dot."""
+    """Group `layer1.0.bn1.weight` and the like by what stands before the last dot. What is no layer is left out."""
     layers: _Layers = {}
     for name in names:
         layer, _, part = name.rpartition(".")
         layers.setdefault(layer, {})[part] = name
+    known = ({"weight"}, {"weight", "bias"}, set(_NORM), set(_NORM.values()))
     return {
         layer: {_NORM[part]: name for part, name in parts.items()} if set(parts) == set(_NORM) else parts
         for layer, parts in layers.items()
+        if set(parts) in known
     }
 
 

@@ -75,6 +75,10 @@ def read_weights(path: Path) -> FileWeights:
         raise WeightsError(f"{path}: {error.strerror or error}.", hint="Check the path and its permissions.") from error
     if not weights.arrays:
         raise WeightsError(f"{path}: holds no weights.", hint=f"Formats that can be read: {_KNOWN}.")
+    # A pickle's tensors may be windows on the same numbers, as many as it likes, and each is about to be copied.
+    values = sum(array.nbytes for array in weights.arrays.values())
+    if weights.format == "torch" and values > 10 * path.stat().st_size:
+        raise WeightsError(f"{path}: gives the same numbers to many parameters, as no weights do.", hint=_AGAIN)
     arrays = {name: _in_float32(array) for name, array in weights.arrays.items()}
     return FileWeights(weights.format, arrays, weights.in_graph_order)
 

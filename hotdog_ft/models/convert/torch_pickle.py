@@ -33,7 +33,12 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 _LARGEST_RANK = 32  # NumPy's limit on dimensions
-_WRAPPERS = ("model", "model_state_dict", "state_dict")  # under which training scripts keep it, the outer one first
+_WRAPPERS = (
+    "model",
+    "net",
+    "model_state_dict",
+    "state_dict",
+)  # under which training scripts keep it, the outer one first
 
 _DTYPES: dict[str, np.dtype] = {
     "DoubleStorage": np.dtype(np.float64),
@@ -114,7 +119,7 @@ def _tensors(loaded: Any) -> dict[str, _Tensor]:
         loaded = inner if isinstance(inner, dict) else loaded
     tensors = {name: value for name, value in dict.items(loaded) if isinstance(name, str) and type(value) is _Tensor}
     if not tensors:
-        raise _Malformed("holds no tensors")
+        raise _Malformed("holds no tensors where a state dict has them")
     return tensors
 
 
