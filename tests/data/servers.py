@@ -95,6 +95,37 @@ class Server:
         handler.end_headers()
         handler.wfile.write(self.content)
 
+    def rubbish(self, handler) -> None:
+        """Something else, broken off, each time."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(self.content)))
+        handler.end_headers()
+        handler.wfile.write(b"\0" * (len(self.content) // 2))
+
+    def bad_length(self, handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "abc")
+        handler.end_headers()
+
+    def bad_redirect(self, handler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "http://[::1/foo")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    def nothing_left(self, handler) -> None:
+        """416, whatever was asked."""
+        handler.send_response(416)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    def endless(self, handler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write(b"\0" * 65536)
+
     def promises_less(self, handler) -> None:
         """Says that the file is shorter than it is."""
         handler.send_response(200)

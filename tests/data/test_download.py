@@ -104,6 +104,9 @@ def test_a_stale_part_of_another_file_does_not_spoil_the_download(path):
         ("lfs_pointer", "sent a Git LFS pointer"),
         ("wrong", "sent another file (300000 bytes, sha1 differs)"),
         ("promises_less", "sent another file (150000 bytes"),
+        ("bad_length", ""),
+        ("bad_redirect", ""),
+        ("nothing_left", "HTTP 416"),
         ("stalls", "silent for 1 s"),
     ],
 )
@@ -192,3 +195,65 @@ def test_progress_counts_every_byte_also_after_a_break(path):
             fetch([server.url], path, CHECKSUM, "by hand")
         fetch([server.url], path, CHECKSUM, "by hand", progress=Bar)
     assert Bar.seen == Bar.total == len(CONTENT)
+
+
+def test_rubbish_of_one_source_does_not_spoil_the_next(path):
+    with serve(CONTENT, "rubbish") as bad, serve(CONTENT) as good:
+        fetch([bad.url, good.url], path, CHECKSUM, "by hand")
+        assert good.requests[0].startswith("bytes=")  # it went on where the rubbish ended,
+        assert good.requests[1] is None  # and was asked for all of it when that came out wrong
+    assert path.read_bytes() == CONTENT
+    assert not leftovers(path)
+
+
+def test_a_source_without_end_is_given_up(path):
+    with serve(b"", "endless") as bad, serve(CONTENT) as good:
+        fetch([bad.url, good.url], path, CHECKSUM, "by hand", largest=2 << 20)
+    assert path.read_bytes() == CONTENT
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
+        writer.writestr(name, content)
+    return archive.getvalue()
+
+
+def test_a_zip_bomb_is_not_unpacked(path):
+    bomb = zipped("weights.params", bytes(50 << 20))
+    with (
+        serve(bomb) as server,
+        pytest.raises(DownloadError, match=r"sent a ZIP whose weights\.params has 52428800 bytes"),
+    ):
+        fetch([server.url], path, CHECKSUM, "by hand", member="weights.params", largest=1 << 20)
+    assert not leftovers(path)
+
+
+@pytest.mark.parametrize("damage", [slice(None, -30), slice(10, None)])
+def test_a_zip_whose_middle_is_missing_is_told(path, damage):
+    whole = zipped("weights.params", CONTENT)
+    content = whole[:100_000] + whole[200_000:]
+    with serve(content[damage]) as server, pytest.raises(DownloadError, match=r"not a ZIP with weights\.params"):
+        fetch([server.url], path, CHECKSUM, "by hand", member="weights.params")
+    assert not leftovers(path)
+
+
+def test_what_a_killed_process_left_behind_is_removed(path):
+    path.parent.mkdir()
+    (path.parent / ".hotdog-0123abcd.zip").write_bytes(b"half")
+    with serve(CONTENT) as server:
+        fetch([server.url], path, CHECKSUM, "by hand")
+    assert not leftovers(path)
+
+
+def test_a_file_may_come_without_the_zip_that_was_announced(path):
+    with serve(CONTENT) as server:
+        fetch([server.url], path, CHECKSUM, "by hand", member="weights.params")
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_password_in_a_url_is_not_shown(path):
+    url = refusing_url().replace("//", "//user:secret@")
+    with pytest.raises(DownloadError) as caught:
+        fetch([url], path, CHECKSUM, "by hand")
+    assert "secret" not in caught.value.message

@@ -170,3 +170,15 @@ def test_without_imagenets_outputs_there_are_no_rows_to_start_from(source, monke
 def test_a_size_that_changes_shapes_of_the_source_is_refused():
     with pytest.raises(WeightsError, match=r"--image-size: at this size features\.[0-9]+\.weight of alexnet"):
         target_net("alexnet", source_of("alexnet"), ("a", "b"), CPU, image_size=128)
+
+
+def test_two_names_of_one_class_are_warned_of(caplog):
+    target_net(NAME, source_of(), ("hotdog", "red hot"), CPU, output_init="imagenet")
+    assert "red hot starts from the same row as another class" in caplog.text
+
+
+def test_which_class_got_which_row_is_said(caplog):
+    with caplog.at_level("INFO"):
+        target_net(NAME, source_of(), ("hotdog", "sushi"), CPU, output_init="imagenet")
+    assert "hotdog starts from hotdog, hot dog, red hot (row 934)." in caplog.text
+    assert "sushi starts from the mean of all other rows of ImageNet." in caplog.text

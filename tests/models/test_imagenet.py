@@ -43,3 +43,7 @@ def test_a_first_name_wins_over_another_classs_second():
     # "golf ball" is 574's first name.
     classes = ("bug, beetle", "beetle, scarab")
     assert find_rows("beetle", classes) == [1]
+
+
+def test_the_whole_line_is_a_name_too():
+    assert find_rows("hotdog, hot dog, red hot") == [934]

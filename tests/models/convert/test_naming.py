@@ -144,6 +144,25 @@ def test_alphabetical_order_of_safetensors_changes_nothing(network, torchvision)
     }
 
 
+def test_names_of_dataparallel_are_those_without_its_prefix():
+    state, net = named_dict("resnet18"), build("resnet18_v1")
+    wrapped = {f"module.{name}": array for name, array in state.items()}
+    for kind in ("torch", "safetensors"):
+        assert set(by_structure(FileWeights(kind, wrapped), "resnet18_v1", net)) == set(
+            net._collect_params_with_prefix()
+        )
+
+
+def test_what_is_missing_or_too_much_in_a_state_dict_is_all_that_is_out_of_place():
+    net = build("resnet18_v1")
+    ours = set(net._collect_params_with_prefix())
+    state = named_dict("resnet18")
+    more = {**state, "extra": np.float32([1])}
+    assert set(by_structure(FileWeights("torch", more), "resnet18_v1", net)) == ours | {"extra"}
+    less = {name: array for name, array in state.items() if not name.startswith("fc.")}
+    assert set(by_structure(FileWeights("torch", less), "resnet18_v1", net)) == ours - {"output.weight", "output.bias"}
+
+
 def test_safetensors_whose_names_are_not_torchvisions_stay_as_they_are():
     # Sorted, they would have no order that can be known.
     state = {f"encoder.{name}": array for name, array in named_dict("resnet18").items()}
