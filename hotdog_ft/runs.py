@@ -98,14 +98,14 @@ class Run:
     def summary(self) -> str:
         """What a person should know, and the book's two closing lines."""
         lines = []
-        if self.skipped:
-            photos = "photo that" if self.skipped == 1 else "photos that"
-            lines.append(f"{self.skipped} {photos} can't be read: skipped.")
         if self.keep == "best":
             lines.append(f"kept epoch {self.result.epoch}, the best on the validation photos")
         if self.tested:
             low, high = wilson_interval(*self.tested)
             lines.append(f"test acc's 95 % interval {low:.3f} to {high:.3f} ({self.tested[0]} of {self.tested[1]})")
+        if self.skipped:
+            photos = "photo that" if self.skipped == 1 else "photos that"
+            lines.append(f"{self.skipped} {photos} can't be read: skipped.")
         return "\n".join([*lines, self.result.line(), self.results[-1].speed()])
 
 

@@ -48,7 +48,12 @@ class Evaluation:
             "photos": self.total,
             "right": self.right,
             "accuracy": self.accuracy,
-            "interval": {"method": "wilson", "confidence": CONFIDENCE, "low": self.interval[0], "high": self.interval[1]},
+            "interval": {
+                "method": "wilson",
+                "confidence": CONFIDENCE,
+                "low": self.interval[0],
+                "high": self.interval[1],
+            },
             "log_loss": self.calibration.log_loss,
             "ece": self.calibration.error,
             "temperature": self.scaled.temperature if self.scaled else None,
@@ -64,7 +69,10 @@ class Evaluation:
 
 
 def evaluate(outcome: Outcome, temperature: float | None = None, pictures: int = 12) -> Evaluation:
-    """Judge a model by its answers. temperature: the one fitted on validation photos. pictures: of each kind, at most."""
+    """Judge a model by its answers.
+
+    temperature: the one fitted on validation photos. pictures: how many of each kind are chosen, at most.
+    """
     t = temperature or 1.0
     right, total = int(outcome.right.sum()), len(outcome.labels)
     return Evaluation(

@@ -1,4 +1,4 @@
-"""What a classifier's answers are worth: scores of each class, the confusion matrix, log loss, calibration, temperature.
+"""What a classifier's answers are worth: scores of each class, the confusion matrix, log loss, calibration.
 
 Pure functions of an Outcome. docs/evaluation.md says how each is read, and where it comes from.
 """

@@ -77,9 +77,7 @@ def evaluate_run(
     return Evaluated(str(run), data, part, mirror, len(split) - found.total, found)
 
 
-def _own_photos(
-    model: Path, classes: tuple[str, ...], part: str, progress: Progress | None
-) -> tuple[str, Split, str]:
+def _own_photos(model: Path, classes: tuple[str, ...], part: str, progress: Progress | None) -> tuple[str, Split, str]:
     """The data that a run was trained on, as it was then split: its name, the part's photos, and the part."""
     path = model.parent / "config.yaml"
     if not path.is_file():

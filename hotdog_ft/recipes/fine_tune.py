@@ -49,7 +49,7 @@ def fine_tune(
     if config.keep == "best" and data.validation is None:
         raise ConfigError(
             "--keep best: there are no validation photos to choose by.",
-            hint="Give --val-split 0.2, or a val/ folder; an accuracy on test/ that was chosen for being high is too high.",
+            hint="Give --val-split 0.2, or photos in val/. Nothing is chosen on test/, lest it judge unfairly.",
         )
     source = find_weights(config.model, config.weights, progress)
     mx.random.seed(training.epoch_seed(config.seed, 0))
@@ -104,7 +104,9 @@ def fine_tune(
         ) from None
     if run.result is not run.results[-1]:
         net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
-    evaluation = judge(run, net, data, source, fingerprint, config, devices[0], (train_iter, val_iter, test_iter), progress)
+    evaluation = judge(
+        run, net, data, source, fingerprint, config, devices[0], (train_iter, val_iter, test_iter), progress
+    )
     with replacing(run.folder / "curves.png") as path:
         draw_curves(run.results, path, evaluation.total)
     write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint)

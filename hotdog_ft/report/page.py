@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import os
 import platform
 import tempfile
@@ -62,16 +63,16 @@ def write_report(
     fingerprint: str,
 ) -> None:
     """Write a finished run's page. Raises: OSError."""
-    from dataclasses import asdict
-
     photos = evaluation.total
     context = {
         "command": command,
-        "config": asdict(config),
+        "config": dataclasses.asdict(config),
         "run": run,
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "evaluation": evaluation,
-        "parts": {name: np.bincount(split.labels, minlength=len(data.classes)) for name, split in data.splits().items()},
+        "parts": {
+            name: np.bincount(split.labels, minlength=len(data.classes)) for name, split in data.splits().items()
+        },
         "classes": data.classes,
         "fingerprint": fingerprint,
         "source": source,
@@ -83,7 +84,7 @@ def write_report(
         ),
         "reliability": _picture(
             lambda place, theme: draw_reliability(evaluation, place, theme),
-            f"How often answers are right by how probable they were; calibration error {evaluation.calibration.error:.3f}.",
+            f"How often answers are right, by their probability; calibration error {evaluation.calibration.error:.3f}.",
         ),
         "confusion": None
         if len(data.classes) <= WIDEST
@@ -150,13 +151,14 @@ def _chart(plot: Callable[[Any, Theme], None], alt: str) -> Picture:
 
 def _picture(draw: Callable[[Path, Theme], None], alt: str) -> Picture:
     """What `draw` writes to a PNG, in both themes."""
-    uris = []
     with tempfile.TemporaryDirectory() as folder:
-        for theme in (LIGHT, DARK):
+
+        def uri(theme: Theme) -> str:
             path = Path(folder) / f"{theme.name}.png"
             draw(path, theme)
-            uris.append(_uri("image/png", path.read_bytes()))
-    return Picture(*uris, alt)
+            return _uri("image/png", path.read_bytes())
+
+        return Picture(uri(LIGHT), uri(DARK), alt)
 
 
 def _tiles(answers: Sequence[Answer], root: Path) -> list[Tile]:

@@ -33,7 +33,7 @@ def draw_photos(rows: Sequence[tuple[str, Sequence[np.ndarray]]], path: Path, sc
 
 
 def draw_curves(results: Sequence[EpochResult], path: Path, test_photos: int | None = None) -> None:
-    """Loss and accuracies by epoch, to a PNG. test_photos: how many there are, for the interval around test accuracy."""
+    """Loss and accuracies by epoch, to a PNG. test_photos: how many there are, for the test accuracy's interval."""
     with themed(LIGHT):
         figure = Figure(figsize=(9, 3.4), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -47,8 +47,8 @@ def plot_loss(ax: Axes, results: Sequence[EpochResult], theme: Theme) -> None:
     epochs = [result.epoch for result in results]
     losses = [result.loss for result in results]
     _curve(ax, epochs, losses, theme.series[1])
+    ax.set_ylim(0, 1.05 * max(losses) or 1)
     _finish(ax, epochs, "loss", [("train", losses, theme.series[1])])
-    ax.set_ylim(bottom=0)
 
 
 def plot_accuracy(ax: Axes, results: Sequence[EpochResult], theme: Theme, test_photos: int | None = None) -> None:
@@ -63,9 +63,11 @@ def plot_accuracy(ax: Axes, results: Sequence[EpochResult], theme: Theme, test_p
             ends.append((name, values, colour))
     if test_photos:
         _interval(ax, results, theme.series[0], test_photos)
-    _finish(ax, epochs, "accuracy", ends)
     low, high = ax.get_ylim()
+    if high - low < 0.1:  # else rounding errors would look like a course
+        low, high = (low + high) / 2 - 0.05, (low + high) / 2 + 0.05
     ax.set_ylim(max(low, -0.02), min(high, 1.02))
+    _finish(ax, epochs, "accuracy", ends)
 
 
 def _interval(ax: Axes, results: Sequence[EpochResult], colour: str, photos: int) -> None:
@@ -97,10 +99,6 @@ def _finish(ax: Axes, epochs: list[int], ylabel: str, ends: list[tuple[str, list
     else:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.set_xlim(epochs[0], epochs[-1])
-    low, high = ax.get_ylim()
-    if high - low < 0.1:  # else rounding errors would look like a course
-        middle = (low + high) / 2
-        ax.set_ylim(middle - 0.05, middle + 0.05)
     low, high = ax.get_ylim()
     lasts = []
     for name, values, colour in ends:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ DARK = Theme("dark", "#e6edf3", "#3d444d", "#161b22", ("#56b4e9", "#e69f00", "#2
 @contextlib.contextmanager
 def themed(theme: Theme) -> Iterator[None]:
     """Figures made inside have the theme's colours."""
-    colours = {
+    settings: dict[Any, Any] = {
         "text.color": theme.ink,
         "axes.labelcolor": theme.ink,
         "axes.titlecolor": theme.ink,
@@ -47,9 +48,12 @@ def themed(theme: Theme) -> Iterator[None]:
         "grid.color": theme.faint,
         "figure.facecolor": theme.paper,
         "axes.facecolor": theme.paper,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.linewidth": 0.8,
+        "font.size": 10,
     }
-    shape = {"axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "font.size": 10}
-    with matplotlib.rc_context({**colours, **shape}):
+    with matplotlib.rc_context(settings):
         yield
 
 

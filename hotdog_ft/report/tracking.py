@@ -1,4 +1,4 @@
-"""Follow a run elsewhere: in TensorBoard or MLflow, as local files in the run's folder unless MLflow is told otherwise."""
+"""Follow a run in TensorBoard or MLflow: local files in the run's folder, unless MLFLOW_TRACKING_URI says otherwise."""
 
 from __future__ import annotations
 

@@ -59,10 +59,24 @@ def test_stdout_closes_with_the_books_two_lines(run_cli, quick, command):
 def test_each_epoch_has_a_line(run_cli, quick):
     _, out, _ = run_cli("train", *quick, "--epochs", 2)
     lines = out.splitlines()
-    assert len(lines) == 2 + 2
+    assert len(lines) == 2 + 3
     for epoch, line in enumerate(lines[:2], start=1):
         assert re.fullmatch(rf"epoch {epoch}: {ACCURACIES} \(\d+\.\d s\)", line)
-    assert lines[2] in lines[1]
+    assert lines[-2] in lines[1]
+
+
+def test_the_test_accuracys_interval_stands_before_the_closing_lines(run_cli, quick):
+    line = run_cli("train", *quick)[1].splitlines()[-3]
+    right = int(re.search(r"\((\d) of 6\)", line)[1])
+    low, high = proportion_confint(right, 6)
+    assert line == f"test acc's 95 % interval {low:.3f} to {high:.3f} ({right} of 6)"
+
+
+def proportion_confint(right: int, total: int) -> tuple[float, float]:
+    """Wilson's interval as his formula has it, z = 1.96."""
+    z, p = 1.959964, right / total
+    middle, half = p + z**2 / (2 * total), z * (p * (1 - p) / total + z**2 / (4 * total**2)) ** 0.5
+    return (middle - half) / (1 + z**2 / total), (middle + half) / (1 + z**2 / total)
 
 
 def test_where_the_run_is_goes_to_stderr_and_nothing_else_does(run_cli, quick):
@@ -74,7 +88,14 @@ def test_where_the_run_is_goes_to_stderr_and_nothing_else_does(run_cli, quick):
 def test_a_runs_folder_holds_what_is_promised_and_nothing_temporary(trained):
     run = trained()
     files = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
-    assert files == ["config.yaml", "curves.png", "metrics.jsonl", "model/model.json", "model/net.params"]
+    assert files == [
+        "config.yaml",
+        "curves.png",
+        "metrics.jsonl",
+        "model/model.json",
+        "model/net.params",
+        "report.html",
+    ]
     assert sorted(path.name for path in Path("runs").iterdir()) == sorted([run.name, "latest"])
 
 
@@ -280,6 +301,7 @@ def test_without_epochs_the_network_is_judged_as_it_starts(run_cli, quick, tmp_p
         "config.yaml",
         "metrics.jsonl",
         "curves.png",
+        "report.html",
         "model",
     }
     again = run_cli("train", *quick, "--epochs", 0, "--out", tmp_path / "again")[1]

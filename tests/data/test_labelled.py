@@ -29,12 +29,12 @@ def test_a_plain_folder_is_taken_whole(photos):
 
 
 def test_a_part_of_a_plain_folder_is_refused(photos):
-    with pytest.raises(ConfigError, match="--split train: .* has no train/, val/ or test/"):
+    with pytest.raises(ConfigError, match=r"--split train: .* has no train/, val/ or test/"):
         read_labelled(photos / "train", CLASSES, "train")
 
 
 def test_a_part_that_is_missing_is_named_with_one_that_is_there(photos):
-    with pytest.raises(DataError, match="has test/, but no val/|has train/, but no val/"):
+    with pytest.raises(DataError, match=r"has test/, but no val/|has train/, but no val/"):
         read_labelled(photos, CLASSES, "val")
 
 
@@ -117,5 +117,5 @@ def test_a_folder_without_photos_is_refused(tmp_path, names):
     for name in names:
         (tmp_path / "none" / name).mkdir(parents=True)
     (tmp_path / "none").mkdir(exist_ok=True)
-    with pytest.raises(DataError, match="no images|no class folders"):
+    with pytest.raises(DataError, match=r"no images|no class folders"):
         read_labelled(tmp_path / "none", CLASSES)
