@@ -99,17 +99,17 @@ def evaluate(
     from hotdog_ft.recipes.evaluate import evaluate_run
 
     found = evaluate_run(run_folder, data, part, devices, batch_size, workers, tta == "flip", progress())
-    if as_json:
-        click.echo(json.dumps(found.to_dict()))
-    else:
-        for line in _text(found):
-            click.echo(line)
     if csv_file is not None:
         _write_csv(found.evaluation, Path(csv_file))
     if out is not None:
         from hotdog_ft.report.evaluation import draw_evaluation
 
         draw_evaluation(found.evaluation, Path(out))
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+    else:
+        for line in _text(found):
+            click.echo(line)
 
 
 def _check_places(csv_file: str | None, out: str | None) -> None:

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hotdog_ft.data.photo import read_photo
 from hotdog_ft.errors import ImageError
@@ -98,6 +99,7 @@ def _counts(ax: Axes, bins: Sequence[Bin], theme: Theme) -> None:
     middles = [(b.low + b.high) / 2 for b in bins]
     ax.bar(middles, [b.count for b in bins], width=0.9 * (bins[0].high - bins[0].low), color=theme.series[0])
     ax.set(xlabel="probability of the answer", ylabel="photos", xlim=(0, 1))
+    ax.yaxis.set_major_locator(MaxNLocator(3, integer=True))
 
 
 def draw_answers(answers: Sequence[Answer], title: str, otherwise: str, path: Path) -> None:
@@ -111,9 +113,19 @@ def draw_answers(answers: Sequence[Answer], title: str, otherwise: str, path: Pa
         for ax in figure.subplots(rows, columns, squeeze=False).flat:
             ax.axis("off")
         for ax, (answer, image) in zip(figure.axes, tiles):
-            ax.imshow(image)
+            ax.imshow(_square(image))
             ax.set_title(_caption(answer), fontsize=9, parse_math=False)
         save_figure(figure, path, dpi=110)
+
+
+def _square(image: np.ndarray) -> np.ndarray:
+    """In the middle of white."""
+    height, width = image.shape[:2]
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    square = np.full((side, side, 3), 255, np.uint8)
+    square[top : top + height, left : left + width] = image
+    return square
 
 
 def _caption(answer: Answer) -> str:

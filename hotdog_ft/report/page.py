@@ -27,7 +27,7 @@ from hotdog_ft.inference.metrics import Answer
 from hotdog_ft.models.reading import SourceWeights
 from hotdog_ft.report.evaluation import draw_confusion, draw_reliability, thumbnail
 from hotdog_ft.report.plots import plot_accuracy, plot_loss
-from hotdog_ft.report.style import DARK, LIGHT, Theme, save_figure, shown, themed
+from hotdog_ft.report.style import DARK, LIGHT, Theme, save_figure, shortened, shown, themed
 from hotdog_ft.runs import Run
 
 WIDEST = 12
@@ -107,7 +107,7 @@ def render(template: str, context: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters["number"] = lambda value, places=3: "–" if value is None else f"{value:.{places}f}"
+    pages.filters.update(number=_number, short=shortened)
     return pages.get_template(template).render(context)
 
 
@@ -132,6 +132,12 @@ def _cpu() -> str:
         lines = []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.processor() or platform.machine())
+
+
+def _number(value: float | None, places: int = 3) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.{places}f}" if abs(value) < 1e4 else f"{value:.1e}"
 
 
 def _as_text(value: Any) -> Any:

@@ -48,7 +48,7 @@ def plot_loss(ax: Axes, results: Sequence[EpochResult], theme: Theme) -> None:
     losses = [result.loss for result in results]
     _curve(ax, epochs, losses, theme.series[1])
     ax.set_ylim(0, 1.05 * max(losses) or 1)
-    _finish(ax, epochs, "loss", [("train", losses, theme.series[1])])
+    _finish(ax, epochs, "loss", [("train", losses, theme.series[1])], theme)
 
 
 def plot_accuracy(ax: Axes, results: Sequence[EpochResult], theme: Theme, test_photos: int | None = None) -> None:
@@ -67,7 +67,7 @@ def plot_accuracy(ax: Axes, results: Sequence[EpochResult], theme: Theme, test_p
     if high - low < 0.1:  # else rounding errors would look like a course
         low, high = (low + high) / 2 - 0.05, (low + high) / 2 + 0.05
     ax.set_ylim(max(low, -0.02), min(high, 1.02))
-    _finish(ax, epochs, "accuracy", ends)
+    _finish(ax, epochs, "accuracy", ends, theme)
 
 
 def _interval(ax: Axes, results: Sequence[EpochResult], colour: str, photos: int) -> None:
@@ -88,7 +88,7 @@ def _curve(ax: Axes, epochs: list[int], values: Sequence[float | None], colour: 
     ax.plot(epochs, measured, color=colour, marker="o", markersize=4, linewidth=1.8, clip_on=False)
 
 
-def _finish(ax: Axes, epochs: list[int], ylabel: str, ends: list[tuple[str, list, str]]) -> None:
+def _finish(ax: Axes, epochs: list[int], ylabel: str, ends: list[tuple[str, list, str]], theme: Theme) -> None:
     """Epochs as whole numbers, and each line's name and last value at its end, moved apart where they would touch."""
     ax.set(xlabel="epoch", ylabel=ylabel)
     ax.grid(axis="y", linewidth=0.8)
@@ -119,4 +119,5 @@ def _finish(ax: Axes, epochs: list[int], ylabel: str, ends: list[tuple[str, list
             va="center",
             fontweight="bold",
             annotation_clip=False,
+            bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": 1, "alpha": 0.85},
         )
