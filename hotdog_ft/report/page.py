@@ -108,7 +108,7 @@ def render(template: str, context: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     pages.filters.update(number=_number, short=shortened)
-    return pages.get_template(template).render(context)
+    return pages.get_template(template).render(context).strip() + "\n"
 
 
 def environment(devices: str) -> dict[str, str]:
