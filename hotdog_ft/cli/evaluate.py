@@ -114,8 +114,10 @@ def evaluate(
 
 def _check_places(csv_file: str | None, out: str | None) -> None:
     """Before the work, whether its results can be written. Raises: ConfigError, OSError."""
-    if csv_file is not None and os.path.isdir(csv_file):
-        raise ConfigError(f"--csv: {csv_file} is a folder.", hint="Name a file.")
+    if csv_file is not None:
+        if os.path.isdir(csv_file):
+            raise ConfigError(f"--csv: {csv_file} is a folder.", hint="Name a file.")
+        os.makedirs(os.path.dirname(csv_file) or ".", exist_ok=True)
     if out is not None:
         if os.path.exists(out) and not os.path.isdir(out):
             raise ConfigError(f"--out: {out} is a file.", hint="Name a folder.")
