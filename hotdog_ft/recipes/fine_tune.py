@@ -18,12 +18,11 @@ from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError
 from hotdog_ft.files import replacing
-from hotdog_ft.inference.evaluate import Evaluation, evaluate
+from hotdog_ft.inference.evaluate import evaluate
 from hotdog_ft.inference.metrics import best_temperature
 from hotdog_ft.inference.outcome import Outcome, answer
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.finetune import target_net
-from hotdog_ft.models.reading import SourceWeights
 from hotdog_ft.models.weights import find_weights
 from hotdog_ft.report.page import write_report
 from hotdog_ft.report.plots import draw_curves
@@ -104,40 +103,23 @@ def fine_tune(
         ) from None
     if run.result is not run.results[-1]:
         net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
-    evaluation = judge(
-        run, net, data, source, fingerprint, config, devices[0], (train_iter, val_iter, test_iter), progress
-    )
+    if val_iter:
+        net.temperature = best_temperature(answers(net, val_iter, devices[0], progress))
+        run.save_model(net, source, fingerprint)
+    evaluation = evaluate(answers(net, test_iter, devices[0], progress), net.temperature)
+    run.record_test(evaluation.right, evaluation.total)
+    run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter) if loader)
+    run.skipped += len(data.test) - evaluation.total
     with replacing(run.folder / "curves.png") as path:
         draw_curves(run.results, path, evaluation.total)
     write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint)
     return run
 
 
-def judge(
-    run: Run,
-    net: Classifier,
-    data: ImageFolder,
-    source: SourceWeights | None,
-    fingerprint: str,
-    config: TrainConfig,
-    device: mx.Context,
-    iters: tuple[PhotoLoader, PhotoLoader | None, PhotoLoader],
-    progress: Progress | None,
-) -> Evaluation:
-    """Fit the kept model's temperature on the validation photos and save it; then look at the test photos."""
-    train_iter, val_iter, test_iter = iters
-
-    def outcome(loader: PhotoLoader) -> Outcome:
-        good = [i for i in range(len(loader.split)) if i not in loader.broken]  # the others have been told
-        return answer(net, loader.split.take(np.array(good)), device, config.batch_size, config.workers, progress)
-
-    if val_iter:
-        net.temperature = best_temperature(outcome(val_iter))
-        run.save_model(net, source, fingerprint)
-    evaluation = evaluate(outcome(test_iter), net.temperature)
-    run.record_test(evaluation.right, evaluation.total)
-    run.skipped = len(train_iter.broken) + len(val_iter.broken if val_iter else ()) + len(data.test) - evaluation.total
-    return evaluation
+def answers(net: Classifier, loader: PhotoLoader, device: mx.Context, progress: Progress | None = None) -> Outcome:
+    """What the network says of a loader's photos, without those that the loader has found to be broken and told."""
+    good = np.array([i for i in range(len(loader.split)) if i not in loader.broken])
+    return answer(net, loader.split.take(good), device, loader.batch_size, loader.workers, progress)
 
 
 def loaders(

@@ -71,7 +71,9 @@ def _tensorboard(folder: Path, settings: Mapping[str, Any]) -> Iterator[Track]:
 @contextlib.contextmanager
 def _mlflow(folder: Path, settings: Mapping[str, Any]) -> Iterator[Track]:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # which newer versions ask for; a database needs SQLAlchemy
+    os.environ.setdefault(
+        "MLFLOW_ALLOW_FILE_STORE", "true"
+    )  # which newer versions ask for; a database needs SQLAlchemy
     import mlflow
 
     def track(result: EpochResult) -> None:
