@@ -345,7 +345,7 @@ def test_keeping_the_best_needs_validation_photos_and_says_why_test_is_not_used(
 
 
 def test_the_best_epochs_model_is_the_one_that_is_kept_and_tested(run_cli, quick):
-    options = ["--val-split", 0.25, "--epochs", 6, "--lr", 1, "--seed", 2]
+    options = ["--val-split", 0.25, "--epochs", 6, "--lr", 0.1, "--seed", 2]
     status, out, err = run_cli("train", *quick, *options, "--keep", "best", "--out", "best")
     assert status == 0, err
     metrics = [json.loads(line) for line in Path("best/metrics.jsonl").read_text().splitlines()]
