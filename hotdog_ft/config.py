@@ -72,6 +72,21 @@ class TrainConfig:
         Lt(1),
         Help("Part of train/ to hold out and judge epochs by; test/ is then used once, at the end."),
     ] = 0.0
+    keep: Annotated[
+        Literal["last", "best"],
+        Help("The epoch to keep: the last, or the best on validation photos (--val-split or val/), never on test/."),
+    ] = "last"
+    class_weights: Annotated[
+        Literal["none", "balanced"],
+        Help(
+            "balanced: a photo counts by photos / (classes x photos of its class), so that small classes count as much"
+            " as large ones; the loss that is shown stays without weights."
+        ),
+    ] = "none"
+    track: Annotated[
+        Literal["none", "tensorboard", "mlflow"],
+        Help("Follow the run in TensorBoard or MLflow too; local files in the run's folder."),
+    ] = "none"
     image_size: Annotated[
         Optional[int], Ge(32), Le(4096), Help("Height and width that the network sees.  [default: the network's own]")
     ] = None

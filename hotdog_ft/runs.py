@@ -4,6 +4,7 @@
     metrics.jsonl    one line an epoch
     model/           model.json and net.params; there is no pickle in either
     curves.png       accuracy and loss by epoch
+    report.html      all of it for people, in one file
 
 Every file is written beside its place and renamed.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import time
 from importlib.metadata import version
@@ -27,6 +29,7 @@ from hotdog_ft.files import replacing, sha256, write_text
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.reading import SourceWeights
+from hotdog_ft.stats import wilson_interval
 from hotdog_ft.training.trainer import EpochResult
 
 FORMAT_VERSION = 1
@@ -38,20 +41,45 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.keep = "last"
         self.results: list[EpochResult] = []
+        self.kept = 0
+        """The position in `results` of the epoch whose model is kept."""
         self.skipped = 0
         """Photos that couldn't be read."""
+        self.tested: tuple[int, int] | None = None
+        """The kept model's right answers, and the test photos that they are of."""
 
     @classmethod
     def create(cls, command: str, config: TrainConfig) -> Run:
         """Make the folder: `config.out`, or one named by the time under runs/. Raises: RunError."""
         run = cls(_new_folder(config.out, f"{command}-{config.model}"))
+        run.keep = config.keep
         write_text(run.folder / "config.yaml", config.to_yaml(leave_out=("out",)))
         return run
 
-    def record(self, result: EpochResult) -> None:
-        """Add an epoch to metrics.jsonl."""
+    @property
+    def result(self) -> EpochResult:
+        """The kept epoch's."""
+        return self.results[self.kept]
+
+    def record(self, result: EpochResult) -> bool:
+        """Add an epoch to metrics.jsonl. Returns whether its model is the one to keep, as things stand."""
         self.results.append(result)
+        self._write_metrics()
+        better = (result.val_acc or 0) > (self.result.val_acc or 0)
+        if len(self.results) == 1 or better or self.keep == "last":
+            self.kept = len(self.results) - 1
+        return self.kept == len(self.results) - 1
+
+    def record_test(self, right: int, total: int) -> None:
+        """The test photos' answers by the kept model; its epoch gets their accuracy if it has none yet."""
+        self.tested = (right, total)
+        if self.result.test_acc is None:
+            self.results[self.kept] = dataclasses.replace(self.result, test_acc=right / total)
+            self._write_metrics()
+
+    def _write_metrics(self) -> None:
         lines = [json.dumps(dataclasses.asdict(result)) for result in self.results]
         write_text(self.folder / "metrics.jsonl", "\n".join(lines) + "\n")
 
@@ -68,13 +96,17 @@ class Run:
             self.folder.rmdir()
 
     def summary(self) -> str:
-        """The book's two closing lines, and what else a person should know."""
-        last = self.results[-1]
-        lines = [last.line(), last.speed()]
+        """What a person should know, and the book's two closing lines."""
+        lines = []
+        if self.keep == "best":
+            lines.append(f"kept epoch {self.result.epoch}, the best on the validation photos")
+        if self.tested:
+            low, high = wilson_interval(*self.tested)
+            lines.append(f"test acc's 95 % interval {low:.3f} to {high:.3f} ({self.tested[0]} of {self.tested[1]})")
         if self.skipped:
             photos = "photo that" if self.skipped == 1 else "photos that"
-            lines.insert(0, f"{self.skipped} {photos} can't be read: skipped.")
-        return "\n".join(lines)
+            lines.append(f"{self.skipped} {photos} can't be read: skipped.")
+        return "\n".join([*lines, self.result.line(), self.results[-1].speed()])
 
 
 def save_model(folder: Path, classifier: Classifier, source: SourceWeights | None, data_fingerprint: str) -> None:
@@ -96,6 +128,7 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
             "parameters_sha256": sha256(params_path),
             "source_weights": {"origin": source.origin, "sha256": source.sha256} if source else None,
             "data_fingerprint": data_fingerprint,
+            **({} if classifier.temperature is None else {"temperature": classifier.temperature}),
             "versions": {
                 "hotdog-ft": version("hotdog-ft"),
                 installed_build() or "mxnet": mx.__version__,
@@ -125,6 +158,7 @@ def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
     try:
         preprocess = Preprocess.from_dict(described["preprocess"])
         classes = tuple(str(name) for name in described["classes"])
+        temperature = _temperature(described)
         net = zoo.build(described["architecture"], len(classes), preprocess.image_size)
         net.load_parameters(str(params), ctx=devices)
     except (KeyError, TypeError, ValueError, AssertionError, mx.MXNetError, HotdogError) as error:
@@ -134,6 +168,7 @@ def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
             hint="Copy the whole model folder again, or train again.",
         ) from error
     classifier = Classifier(described["architecture"], net, preprocess, classes)
+    classifier.temperature = temperature
     classifier.normalize.initialize(ctx=devices)
     return classifier
 
@@ -149,6 +184,16 @@ def find_model(path: str | Path) -> Path:
             f"{path}: has no model in it.", hint="Give --run a run's folder or a model folder; train one first."
         )
     raise RunError(f"{path}: there is no such run.", hint="Train first, or give --run the run's folder.")
+
+
+def _temperature(described: dict[str, Any]) -> float | None:
+    """The model's; older ones have none. Raises: ValueError."""
+    value = described.get("temperature")
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"temperature {value!r}")
+    return float(value)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

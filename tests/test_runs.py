@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -93,6 +94,9 @@ def test_a_save_that_fails_leaves_the_model_as_it_was(saved, classifier, photos,
         (lambda f: change(f, architecture="nosuch"), "don't fit together"),
         (lambda f: change(f, classes=["a", "b", "c"]), "don't fit together"),
         (lambda f: change(f, preprocess={}), "don't fit together"),
+        (lambda f: change(f, temperature=0), "don't fit together"),
+        (lambda f: change(f, temperature="warm"), "don't fit together"),
+        (lambda f: change(f, temperature=float("nan")), "don't fit together"),
         (lambda f: (f / "model.json").unlink(), "has no model in it"),
     ],
 )
@@ -157,3 +161,39 @@ def test_the_summary_closes_with_the_books_two_lines_and_tells_what_was_skipped(
     assert run.summary() == "loss 0.500, train acc 0.750, test acc 0.800\n100.0 examples/sec on [cpu(0)]"
     run.skipped = 1
     assert run.summary().splitlines()[0] == "1 photo that can't be read: skipped."
+
+
+def test_a_temperature_travels_with_the_model(saved, classifier):
+    assert "temperature" not in json.loads((saved / "model.json").read_text())
+    assert load_model(saved, CPU).temperature is None  # as every model that was saved before there were any
+    classifier.temperature = 1.5
+    save_model(saved, classifier, None, "")
+    assert json.loads((saved / "model.json").read_text())["format_version"] == 1
+    assert load_model(saved, CPU).temperature == 1.5
+
+
+def with_val(epoch: int, val_acc: float) -> EpochResult:
+    return dataclasses.replace(RESULT, epoch=epoch, val_acc=val_acc, test_acc=None)
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("best", 2), ("last", 4)])
+def test_the_epoch_to_keep_is_the_first_of_the_best_or_the_last(keep, kept):
+    run = Run.create("train", TrainConfig(keep=keep))
+    to_save = [run.record(with_val(epoch, acc)) for epoch, acc in enumerate((0.5, 0.8, 0.7, 0.8), start=1)]
+    assert run.result.epoch == kept
+    assert to_save == ([True, True, False, False] if keep == "best" else [True] * 4)
+
+
+def test_the_test_accuracy_of_the_kept_model_goes_to_its_epoch():
+    run = Run.create("train", TrainConfig(keep="best"))
+    run.record(with_val(1, 0.8))
+    run.record(with_val(2, 0.7))
+    run.record_test(3, 4)
+    lines = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["test_acc"] for line in lines] == [0.75, None]
+    assert run.summary().splitlines() == [
+        "kept epoch 1, the best on the validation photos",
+        "test acc's 95 % interval 0.301 to 0.954 (3 of 4)",  # Wilson's: test_stats.py
+        "loss 0.500, train acc 0.750, val acc 0.800, test acc 0.750",
+        "100.0 examples/sec on [cpu(0)]",
+    ]

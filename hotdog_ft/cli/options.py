@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -39,6 +40,19 @@ def common_options(command: Callable) -> Callable:
     )(command)
 
 
+def tta_option(command: Callable) -> Callable:
+    """`--tta`, of the commands that answer."""
+    return click.option(
+        "--tta",
+        envvar="HOTDOG_FT_TTA",
+        type=click.Choice(["none", "flip"]),
+        default="none",
+        show_default=True,
+        metavar="none|flip",
+        help="Look at each photo's mirror image too, and answer by the mean of both.",
+    )(command)
+
+
 def training_options(defaults: Mapping[str, Any]) -> Callable[[Callable], Callable]:
     """`--config` and an option for each field of TrainConfig. defaults: this command's own, by field name.
 
@@ -69,6 +83,12 @@ def read_config(values: dict[str, Any], defaults: Mapping[str, Any]) -> TrainCon
     find_network(config.model)
     check_data(config.data)
     return config
+
+
+def printable(text: str) -> str:
+    """Text with what a terminal can't show escaped: a file's name may hold line breaks and bytes that are no UTF-8."""
+    text = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def progress() -> Callable[..., Any] | None:

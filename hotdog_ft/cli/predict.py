@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hotdog_ft.cli.options import common_options
+from hotdog_ft.cli.options import common_options, printable, tta_option
 from hotdog_ft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,6 +57,15 @@ if TYPE_CHECKING:
     metavar="auto|cpu|gpu:I",
     help="What to compute on.",
 )
+@click.option(
+    "--unknown-below",
+    envvar="HOTDOG_FT_UNKNOWN_BELOW",
+    type=float,
+    default=0.0,
+    metavar="P",
+    help="Answer `unknown` where no class is as probable as this, as in 0.8.",
+)
+@tta_option
 @common_options
 def predict(
     paths: tuple[str, ...],
@@ -66,6 +75,8 @@ def predict(
     batch_size: int,
     workers: int | None,
     devices: str,
+    unknown_below: float,
+    tta: str,
 ) -> int:
     """Say what photos show.
 
@@ -78,9 +89,14 @@ def predict(
         if value is not None and value < 1:
             raise ConfigError(f"{option}: should be at least 1 (given: {value}).", hint="Leave it out for the default.")
 
+    if not 0 <= unknown_below <= 1:
+        raise ConfigError(
+            f"--unknown-below: should be from 0 to 1 (given: {unknown_below:g}).", hint="Give a probability, as in 0.8."
+        )
+
     from hotdog_ft.inference.predictor import load
 
-    predictor = load(run_folder, devices, batch_size, workers)
+    predictor = load(run_folder, devices, batch_size, workers, unknown_below, mirror=tta == "flip")
     write = _json_writer() if as_json else _csv_writer(predictor.classifier.classes) if as_csv else _table_writer()
     failed = False
     for prediction in predictor.predict(expand(paths)):
@@ -126,12 +142,12 @@ def _json_writer():
 
 def _csv_writer(classes: tuple[str, ...]):
     writer = csv.writer(sys.stdout)
-    writer.writerow(["path", "label", "probability", *map(_printable, classes), "error"])
+    writer.writerow(["path", "label", "probability", *map(printable, classes), "error"])
 
     def write(prediction: Prediction) -> None:
         probabilities = (prediction.probabilities or {}).values() or [""] * len(classes)
-        values = [_printable(prediction.label or ""), "" if prediction.probability is None else prediction.probability]
-        writer.writerow([_printable(prediction.path), *values, *probabilities, _printable(prediction.error or "")])
+        values = [printable(prediction.label or ""), "" if prediction.probability is None else prediction.probability]
+        writer.writerow([printable(prediction.path), *values, *probabilities, printable(prediction.error or "")])
 
     return write
 
@@ -139,16 +155,10 @@ def _csv_writer(classes: tuple[str, ...]):
 def _table_writer():
     def write(prediction: Prediction) -> None:
         if prediction.error is not None:
-            click.echo(f"Error: {_printable(prediction.error)}", err=True)
+            click.echo(f"Error: {printable(prediction.error)}", err=True)
         else:
             click.echo(
-                f"{prediction.probability:7.2%}  {_printable(prediction.label or '')}  {_printable(prediction.path)}"
+                f"{prediction.probability:7.2%}  {printable(prediction.label or '')}  {printable(prediction.path)}"
             )
 
     return write
-
-
-def _printable(text: str) -> str:
-    """Text with what a terminal can't show escaped: a file's name may hold line breaks and bytes that are no UTF-8."""
-    text = os.fsencode(text).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

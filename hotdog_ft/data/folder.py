@@ -18,7 +18,7 @@ from hotdog_ft.errors import DataError
 log = logging.getLogger(__name__)
 
 TEST_FRACTION = 0.2
-_TEST_NAMES = ("test", "val", "valid", "validation")
+TEST_NAMES = ("test", "val", "valid", "validation")
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,12 @@ def read_folder(root: Path, seed: int = 0) -> ImageFolder:
     Raises: DataError.
     """
     root = _inner_folder(Path(root))
-    folders = {path.name: path for path in _subfolders(root)}
+    folders = {path.name: path for path in subfolders(root)}
     if not folders:
         raise DataError(
             f"{root}: no class folders.", hint="Put the photos of each class into a folder that bears its name."
         )
-    tests = [name for name in _TEST_NAMES if name in folders]
+    tests = [name for name in TEST_NAMES if name in folders]
     if "train" not in folders and tests and set(folders) <= {*tests, "train"}:
         raise DataError(f"{root}: has {tests[0]}/, but no train/.", hint="Put the training photos into train/CLASS/.")
     if "train" in folders and not tests:
@@ -126,8 +126,8 @@ def read_folder(root: Path, seed: int = 0) -> ImageFolder:
 def find_photos(folder: Path) -> list[Path]:
     """Every photo in `folder` and below, by suffix, sorted. Hidden files and folders are passed over."""
     photos, others = [], collections.Counter[str]()
-    for place, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if not _hidden(name))
+    for place, inner, names in os.walk(folder):
+        inner[:] = sorted(name for name in inner if not _hidden(name))
         for name in sorted(names):
             suffix = os.path.splitext(name)[1].lower()
             if _hidden(name):
@@ -144,14 +144,15 @@ def find_photos(folder: Path) -> list[Path]:
 
 def _inner_folder(root: Path) -> Path:
     """`root`, or the one folder in it that holds everything (`hotdog/train/…` -> `hotdog`)."""
-    folders = _subfolders(root)
-    while len(folders) == 1 and folders[0].name not in ("train", *_TEST_NAMES) and _subfolders(folders[0]):
+    folders = subfolders(root)
+    while len(folders) == 1 and folders[0].name not in ("train", *TEST_NAMES) and subfolders(folders[0]):
         root = folders[0]
-        folders = _subfolders(root)
+        folders = subfolders(root)
     return root
 
 
-def _subfolders(folder: Path) -> list[Path]:
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in it, sorted, without hidden ones."""
     return sorted(path for path in folder.iterdir() if path.is_dir() and not _hidden(path.name))
 
 
@@ -162,7 +163,7 @@ def _hidden(name: str) -> bool:
 
 def _class_names(folder: Path) -> tuple[str, ...]:
     """The class folders' names in order, the same as the network's outputs."""
-    classes = tuple(path.name for path in _subfolders(folder))
+    classes = tuple(path.name for path in subfolders(folder))
     if len(classes) < 2:
         found = f"only one class, {classes[0]!r}" if classes else "no class folders"
         raise DataError(
@@ -173,7 +174,7 @@ def _class_names(folder: Path) -> tuple[str, ...]:
 
 def _read_split(folder: Path, classes: tuple[str, ...]) -> Split:
     """The photos of a train/ or test/ folder. Raises DataError unless it has each of the classes and no other."""
-    unknown = [path.name for path in _subfolders(folder) if path.name not in classes]
+    unknown = [path.name for path in subfolders(folder) if path.name not in classes]
     if unknown:
         raise DataError(
             f"{folder}: class folder {unknown[0]!r} has no counterpart in train/.",

@@ -11,6 +11,7 @@ from hotdog_ft.backend import cores, mx, nd
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import Split
 from hotdog_ft.data.loader import PhotoLoader
+from hotdog_ft.errors import RunError
 from hotdog_ft.models.classifier import Classifier
 
 
@@ -42,6 +43,18 @@ class Outcome:
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
+def logits_of(classifier: Classifier, X: np.ndarray, device: mx.Context, mirror: bool = False) -> nd.NDArray:
+    """Logits, float32, shape (batch, classes), not yet waited for.
+
+    X: uint8, shape (batch, height, width, 3). mirror: the mean of a photo's logits and its mirror image's.
+    """
+    logits = classifier(nd.array(X, ctx=device, dtype="uint8"))
+    if not mirror:
+        return logits
+    logits = logits.copy()  # with static memory, the second call writes where the first one's result is
+    return (logits + classifier(nd.array(X[:, :, ::-1], ctx=device, dtype="uint8"))) / 2
+
+
 def answer(
     classifier: Classifier,
     split: Split,
@@ -53,18 +66,15 @@ def answer(
 ) -> Outcome:
     """Classify every photo. Those that can't be read are told and left out.
 
-    mirror: use the mean of the logits of a photo and of its mirror image. Raises: DataError, when none can be read.
+    mirror: use the mean of the logits of a photo and of its mirror image. Raises: DataError, when none can be read;
+    RunError, when the answers are no numbers.
     """
     loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers or cores())
     bar = progress(total=len(split), desc="photos", unit=" photos") if progress else None
     parts, labels = [], []
     try:
         for batch in loader.epoch():
-            logits = classifier(nd.array(batch.X, ctx=device, dtype="uint8")).asnumpy()
-            if mirror:
-                flipped = nd.array(batch.X[:, :, ::-1], ctx=device, dtype="uint8")
-                logits = (logits + classifier(flipped).asnumpy()) / 2
-            parts.append(logits)
+            parts.append(logits_of(classifier, batch.X, device, mirror).asnumpy())
             labels.append(batch.y)
             if bar is not None:
                 bar.update(len(batch.X))
@@ -72,4 +82,7 @@ def answer(
         if bar is not None:
             bar.close()
     paths = tuple(path for index, path in enumerate(split.paths) if index not in loader.broken)
-    return Outcome(classifier.classes, paths, np.concatenate(labels), np.concatenate(parts))
+    outcome = Outcome(classifier.classes, paths, np.concatenate(labels), np.concatenate(parts))
+    if not np.isfinite(outcome.logits).all():
+        raise RunError("The model's outputs are no numbers.", hint="Its training has diverged: train again.")
+    return outcome

@@ -20,6 +20,8 @@ class Classifier(gluon.HybridBlock):
         with self.name_scope():
             self.normalize = Normalize(preprocess.mean, preprocess.std)
         self.net = net
+        self.temperature: float | None = None
+        """What logits are divided by to give probabilities, fitted on validation photos; None when it wasn't."""
 
     def hybrid_forward(self, F, x):
         return self.net(self.normalize(x))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+
+import numpy as np
 
 from hotdog_ft import training
 from hotdog_ft.backend import cores, mx, nd
@@ -13,11 +16,17 @@ from hotdog_ft.data.folder import ImageFolder, Split
 from hotdog_ft.data.loader import PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.data.sources import open_source
-from hotdog_ft.errors import DivergedError, InterruptedRunError
+from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError
 from hotdog_ft.files import replacing
+from hotdog_ft.inference.evaluate import evaluate
+from hotdog_ft.inference.metrics import best_temperature
+from hotdog_ft.inference.outcome import Outcome, answer
+from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.finetune import target_net
 from hotdog_ft.models.weights import find_weights
+from hotdog_ft.report.page import write_report
 from hotdog_ft.report.plots import draw_curves
+from hotdog_ft.report.tracking import check_tracker, tracking
 from hotdog_ft.runs import Run
 
 
@@ -33,8 +42,14 @@ def fine_tune(
     Raises: ConfigError, DataError, DeviceError, DownloadError, WeightsError, RunError; DivergedError and
     InterruptedRunError, after which the model of the last whole epoch is kept.
     """
+    check_tracker(config.track)
     devices = training.find_devices(config.devices)
     data = open_source(config.data, config.seed, config.val_split, progress)
+    if config.keep == "best" and data.validation is None:
+        raise ConfigError(
+            "--keep best: there are no validation photos to choose by.",
+            hint="Give --val-split 0.2, or photos in val/. Nothing is chosen on test/, lest it judge unfairly.",
+        )
     source = find_weights(config.model, config.weights, progress)
     mx.random.seed(training.epoch_seed(config.seed, 0))
     net = target_net(
@@ -50,12 +65,14 @@ def fine_tune(
     )
     train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
     fingerprint = data.fingerprint()
+    balanced = config.class_weights == "balanced"
+    class_weights = training.balanced_weights(data.train.labels, len(data.classes)) if balanced else None
 
     run = Run.create(command, config)
     results = training.train_fine_tuning(
         net,
         train_iter,
-        test_iter,
+        None if config.keep == "best" else test_iter,  # test photos then see the chosen model alone
         devices,
         val_iter,
         num_epochs=config.epochs,
@@ -65,13 +82,16 @@ def fine_tune(
         schedule=config.schedule,
         seed=config.seed,
         progress=progress,
+        class_weights=class_weights,
     )
     try:
-        for result in results:
-            run.record(result)
-            run.save_model(net, source, fingerprint)
-            if on_epoch:
-                on_epoch(result)
+        with tracking(config.track, run.folder, dataclasses.asdict(config)) as track:
+            for result in results:
+                if run.record(result):
+                    run.save_model(net, source, fingerprint)
+                track(result)
+                if on_epoch:
+                    on_epoch(result)
     except DivergedError as error:
         raise DivergedError(f"{error.message} {_kept(run)}", hint=error.hint) from error
     except KeyboardInterrupt:
@@ -81,10 +101,25 @@ def fine_tune(
             hint="Run the same command to start again"
             + (", with another --out." if config.out and run.results else "."),
         ) from None
-    run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter, test_iter) if loader)
+    if run.result is not run.results[-1]:
+        net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
+    if val_iter:
+        net.temperature = best_temperature(answers(net, val_iter, devices[0], progress))
+        run.save_model(net, source, fingerprint)
+    evaluation = evaluate(answers(net, test_iter, devices[0], progress), net.temperature)
+    run.record_test(evaluation.right, evaluation.total)
+    run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter) if loader)
+    run.skipped += len(data.test) - evaluation.total
     with replacing(run.folder / "curves.png") as path:
-        draw_curves(run.results, path)
+        draw_curves(run.results, path, evaluation.total)
+    write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint)
     return run
+
+
+def answers(net: Classifier, loader: PhotoLoader, device: mx.Context, progress: Progress | None = None) -> Outcome:
+    """What the network says of a loader's photos, without those that the loader has found to be broken and told."""
+    good = np.array([i for i in range(len(loader.split)) if i not in loader.broken])
+    return answer(net, loader.split.take(good), device, loader.batch_size, loader.workers, progress)
 
 
 def loaders(
@@ -115,4 +150,4 @@ def _kept(run: Run) -> str:
     if not run.results:
         run.discard()
         return "No epoch was finished, so there is no model."
-    return f"The model after epoch {len(run.results)} is in {run.folder}."
+    return f"The model after epoch {run.result.epoch} is in {run.folder}."

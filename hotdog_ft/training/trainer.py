@@ -63,7 +63,7 @@ class EpochResult:
 def train_fine_tuning(
     net: gluon.HybridBlock,
     train_iter: PhotoLoader,
-    test_iter: PhotoLoader,
+    test_iter: PhotoLoader | None,
     devices: list[mx.Context],
     val_iter: PhotoLoader | None = None,
     num_epochs: int = 5,
@@ -73,12 +73,14 @@ def train_fine_tuning(
     schedule: str = "constant",
     seed: int = 0,
     progress: Progress | None = None,
+    class_weights: np.ndarray | None = None,
 ) -> Iterator[EpochResult]:
     """Train by stochastic gradient descent; yield an EpochResult after each epoch.
 
-    With val_iter, epochs are judged by that, and test_iter is used once, after the last epoch. With num_epochs = 0 the
-    network is judged as it is, on train_iter too: one EpochResult, of epoch 0. progress: tqdm, or what takes its
-    arguments. Raises: DivergedError; DataError, when no photo can be read.
+    With val_iter, epochs are judged by that, and test_iter is used once, after the last epoch; without test_iter not at
+    all. With num_epochs = 0 the network is judged as it is, on train_iter too: one EpochResult, of epoch 0. progress:
+    tqdm, or what takes its arguments. class_weights: as in train_batch. Raises: DivergedError; DataError, when no photo
+    can be read.
     """
     net.hybridize(static_alloc=True, static_shape=True)
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
@@ -95,7 +97,7 @@ def train_fine_tuning(
         mx.random.seed(epoch_seed(seed, epoch))
         with _bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
             rates_now = rates[(epoch - 1) * steps : epoch * steps]
-            tally = train_epoch(net, train_iter.epoch(epoch), loss, trainer, devices, rates_now, bar)
+            tally = train_epoch(net, train_iter.epoch(epoch), loss, trainer, devices, rates_now, bar, class_weights)
         examples += tally.examples
         training_seconds += time.perf_counter() - start
 
@@ -103,7 +105,8 @@ def train_fine_tuning(
         _check_parameters(net, trainer)
         last = epoch == num_epochs
         val_acc = evaluate_accuracy(net, val_iter.epoch(), devices) if val_iter else None
-        test_acc = evaluate_accuracy(net, test_iter.epoch(), devices) if last or not val_iter else None
+        judged = test_iter if last or not val_iter else None
+        test_acc = evaluate_accuracy(net, judged.epoch(), devices) if judged else None
         yield EpochResult(
             epoch=epoch,
             loss=tally.loss,
@@ -120,7 +123,7 @@ def train_fine_tuning(
 def judge(
     net: gluon.HybridBlock,
     train_iter: PhotoLoader,
-    test_iter: PhotoLoader,
+    test_iter: PhotoLoader | None,
     devices: list[mx.Context],
     val_iter: PhotoLoader | None,
     loss: gluon.loss.Loss,
@@ -136,7 +139,7 @@ def judge(
         loss=tally.loss,
         train_acc=tally.accuracy,
         val_acc=evaluate_accuracy(net, val_iter.epoch(), devices) if val_iter else None,
-        test_acc=evaluate_accuracy(net, test_iter.epoch(), devices),
+        test_acc=evaluate_accuracy(net, test_iter.epoch(), devices) if test_iter else None,
         examples_per_sec=tally.examples / seconds,
         seconds=time.perf_counter() - start,
         devices=str(devices),
@@ -167,6 +170,7 @@ def train_epoch(
     devices: list[mx.Context],
     rates: Sequence[float],
     bar: Any = None,
+    class_weights: np.ndarray | None = None,
 ) -> Tally:
     """One pass over the batches. rates: the learning rate of each step. Raises: DivergedError."""
     tally = Tally()
@@ -174,7 +178,7 @@ def train_epoch(
     last_read = time.perf_counter()
     for step, (rate, batch) in enumerate(zip(rates, batches), start=1):
         trainer.set_learning_rate(rate)
-        losses, outputs, labels = train_batch(net, batch.X, batch.y, loss, trainer, devices)
+        losses, outputs, labels = train_batch(net, batch.X, batch.y, loss, trainer, devices, class_weights)
         tally.add(losses, outputs, labels)
         for value in previous:
             value.wait_to_read()  # else the queue would hold every batch of the epoch
@@ -198,20 +202,35 @@ def train_batch(
     loss: gluon.loss.Loss,
     trainer: gluon.Trainer,
     devices: list[mx.Context],
+    class_weights: np.ndarray | None = None,
 ) -> tuple[list[nd.NDArray], list[nd.NDArray], list[nd.NDArray]]:
     """One step on a batch; the gradient is the whole batch's mean, however many devices share it.
 
     X: uint8 images, shape (batch, height, width, 3). y: int32 class indices, shape (batch,).
+    class_weights: how much an example of each class counts in the gradient, float32, shape (classes,); all the same
+    unless given. The losses that are returned are not weighted, so that they compare.
     Returns losses (n,), logits (n, classes) and labels (n,) of each device that got a part, not yet waited for.
     """
     inputs, labels = _share_out(X, y, devices)
     with autograd.record():
         outputs = [net(x) for x in inputs]
         losses = [loss(output, label) for output, label in zip(outputs, labels)]
-    autograd.backward(losses)
+    autograd.backward(losses, _head_gradients(labels, class_weights))
     _clear_gradients(trainer, devices[len(inputs) :])
     trainer.step(len(X))
     return losses, outputs, labels
+
+
+def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """examples / (classes x examples of the class), as scikit-learn's `balanced`: float32, shape (num_classes,)."""
+    return (len(labels) / (num_classes * np.bincount(labels, minlength=num_classes))).astype(np.float32)
+
+
+def _head_gradients(labels: list[nd.NDArray], class_weights: np.ndarray | None) -> list[nd.NDArray] | None:
+    """What each example's loss weighs in the sum that is differentiated; None where that is 1."""
+    if class_weights is None:
+        return None
+    return [nd.array(class_weights, ctx=of.context).take(of) for of in labels]
 
 
 def _share_out(X: np.ndarray, y: np.ndarray, devices: list[mx.Context]) -> tuple[list[nd.NDArray], list[nd.NDArray]]:

@@ -251,3 +251,41 @@ def test_the_latest_run_is_the_default(run_cli, run, photo, tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "latest").symlink_to(run)
     assert run_cli("predict", photo) == run_cli("predict", photo, "--run", run)
+
+
+@pytest.mark.parametrize("form", ["--json", "--csv", None])
+def test_what_is_not_sure_enough_is_unknown(predict, photo, form):
+    out = predict(photo, "--unknown-below", 1, *([form] if form else []))[1]
+    if form == "--json":
+        (record,) = records(out)
+        assert (record["label"], record["probability"]) == ("unknown", max(record["probabilities"].values()))
+        assert tuple(record["probabilities"]) == CLASSES
+    elif form == "--csv":
+        (row,) = csv.DictReader(io.StringIO(out, newline=""))
+        assert (row["label"], float(row["probability"])) == ("unknown", max(float(row[name]) for name in CLASSES))
+    else:
+        assert out.split()[1] == "unknown"
+
+
+def test_what_is_just_sure_enough_is_answered(predict, photo):
+    (record,) = records(predict(photo, "--json")[1])
+    (again,) = records(predict(photo, "--json", "--unknown-below", record["probability"])[1])
+    assert again == record
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.1", "nan"])
+def test_a_probability_that_is_none_is_refused(predict, photo, value):
+    status, out, err = predict(photo, "--unknown-below", value)
+    assert (status, out) == (2, "")
+    assert err.startswith("Error: --unknown-below: should be from 0 to 1")
+
+
+def test_flip_makes_a_photo_and_its_mirror_image_the_same(predict, photo, tmp_path):
+    import cv2
+
+    image = cv2.imread(str(photo))
+    given, mirrored = tmp_path / "given.png", tmp_path / "mirrored.png"
+    cv2.imwrite(str(given), image)
+    cv2.imwrite(str(mirrored), image[:, ::-1])
+    first, second = records(predict(given, mirrored, "--tta", "flip", "--json")[1])
+    assert first["probability"] == pytest.approx(second["probability"], abs=1e-6)

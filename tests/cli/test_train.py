@@ -12,6 +12,9 @@ import pytest
 
 from hotdog_ft.backend import gluon, mx, nd
 from hotdog_ft.config import TrainConfig
+from hotdog_ft.data.sources import open_source
+from hotdog_ft.inference.metrics import best_temperature
+from hotdog_ft.inference.outcome import answer
 from hotdog_ft.runs import load_model
 from tests.conftest import hotdog_ft, parameters
 
@@ -59,10 +62,24 @@ def test_stdout_closes_with_the_books_two_lines(run_cli, quick, command):
 def test_each_epoch_has_a_line(run_cli, quick):
     _, out, _ = run_cli("train", *quick, "--epochs", 2)
     lines = out.splitlines()
-    assert len(lines) == 2 + 2
+    assert len(lines) == 2 + 3
     for epoch, line in enumerate(lines[:2], start=1):
         assert re.fullmatch(rf"epoch {epoch}: {ACCURACIES} \(\d+\.\d s\)", line)
-    assert lines[2] in lines[1]
+    assert lines[-2] in lines[1]
+
+
+def test_the_test_accuracys_interval_stands_before_the_closing_lines(run_cli, quick):
+    line = run_cli("train", *quick)[1].splitlines()[-3]
+    right = int(re.search(r"\((\d) of 6\)", line)[1])
+    low, high = proportion_confint(right, 6)
+    assert line == f"test acc's 95 % interval {low:.3f} to {high:.3f} ({right} of 6)"
+
+
+def proportion_confint(right: int, total: int) -> tuple[float, float]:
+    """Wilson's interval as his formula has it, z = 1.96."""
+    z, p = 1.959964, right / total
+    middle, half = p + z**2 / (2 * total), z * (p * (1 - p) / total + z**2 / (4 * total**2)) ** 0.5
+    return (middle - half) / (1 + z**2 / total), (middle + half) / (1 + z**2 / total)
 
 
 def test_where_the_run_is_goes_to_stderr_and_nothing_else_does(run_cli, quick):
@@ -74,7 +91,14 @@ def test_where_the_run_is_goes_to_stderr_and_nothing_else_does(run_cli, quick):
 def test_a_runs_folder_holds_what_is_promised_and_nothing_temporary(trained):
     run = trained()
     files = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
-    assert files == ["config.yaml", "curves.png", "metrics.jsonl", "model/model.json", "model/net.params"]
+    assert files == [
+        "config.yaml",
+        "curves.png",
+        "metrics.jsonl",
+        "model/model.json",
+        "model/net.params",
+        "report.html",
+    ]
     assert sorted(path.name for path in Path("runs").iterdir()) == sorted([run.name, "latest"])
 
 
@@ -280,6 +304,7 @@ def test_without_epochs_the_network_is_judged_as_it_starts(run_cli, quick, tmp_p
         "config.yaml",
         "metrics.jsonl",
         "curves.png",
+        "report.html",
         "model",
     }
     again = run_cli("train", *quick, "--epochs", 0, "--out", tmp_path / "again")[1]
@@ -309,3 +334,44 @@ def test_random_values_have_no_rows_of_imagenet(run_cli, quick):
     status, _, err = run_cli("train", *quick, "--output-init", "imagenet")
     assert status == 2
     assert err.startswith("Error: --output-init: random values have none of ImageNet's rows.")
+
+
+def test_keeping_the_best_needs_validation_photos_and_says_why_test_is_not_used(run_cli, quick):
+    status, out, err = run_cli("train", *quick, "--keep", "best")
+    assert (status, out) == (2, "")
+    assert err.startswith("Error: --keep best: there are no validation photos to choose by.")
+    assert "Nothing is chosen on test/" in err
+    assert not Path("runs").exists()
+
+
+def test_the_best_epochs_model_is_the_one_that_is_kept_and_tested(run_cli, quick):
+    options = ["--val-split", 0.25, "--epochs", 6, "--lr", 0.1, "--seed", 2]
+    status, out, err = run_cli("train", *quick, *options, "--keep", "best", "--out", "best")
+    assert status == 0, err
+    metrics = [json.loads(line) for line in Path("best/metrics.jsonl").read_text().splitlines()]
+    best = max(range(6), key=lambda i: metrics[i]["val_acc"])
+    assert f"kept epoch {best + 1}, the best" in out
+    assert [line["test_acc"] is not None for line in metrics] == [i == best for i in range(6)]
+    assert f"test acc {metrics[best]['test_acc']:.3f}" in out.splitlines()[-2]
+    # A run of as many epochs ends with the same parameters, since nothing in it depends on their number.
+    assert run_cli("train", *quick, *options, "--epochs", best + 1, "--out", "shorter")[0] == 0
+    assert params_of(Path("best")) == params_of(Path("shorter"))
+
+
+def test_a_temperature_is_fitted_on_validation_photos_and_only_there(trained):
+    with_val, without = trained("--val-split", 0.25, "--lr", 0.3), trained("--lr", 0.3)
+    assert "temperature" not in json.loads((without / "model" / "model.json").read_text())
+    classifier = load_model(with_val, [mx.cpu()])
+    config = config_of(with_val)
+    held_out = open_source(config.data, config.seed, config.val_split).validation
+    expected = best_temperature(answer(classifier, held_out, mx.cpu()))
+    assert classifier.temperature == (None if expected is None else pytest.approx(expected, rel=1e-3))
+
+
+def test_balanced_classes_change_the_training_of_an_unbalanced_folder_alone(trained, photos):
+    runs = [trained("--class-weights", weights) for weights in ("none", "balanced")]
+    assert params_of(runs[0]) == params_of(runs[1])
+    for i in range(4):
+        (photos / "train" / "red" / f"{i}.jpg").unlink()
+    runs = [trained("--class-weights", weights) for weights in ("none", "balanced")]
+    assert params_of(runs[0]) != params_of(runs[1])

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from hotdog_ft.backend import mx, nd
 from hotdog_ft.data.photo import read_photo
+from hotdog_ft.errors import ConfigError
 from hotdog_ft.inference.predictor import Predictor
 
 
@@ -109,3 +111,32 @@ def test_probabilities_stay_numbers_for_extreme_outputs(predictor, classifier):
     classifier.net.output.weight.set_data(nd.array([[1e30] * 4, [-1e30] * 4]))
     X = np.full((1, 16, 16, 3), 255, dtype=np.uint8)
     assert np.isfinite(predictor.predict_images(X)).all()
+
+
+def test_probabilities_are_at_the_models_temperature(classifier, predictor, paths):
+    plain = [prediction.probabilities for prediction in predictor.predict(paths)]
+    classifier.temperature = 2.5
+    for before, after in zip(plain, predictor.predict(paths)):
+        logits = np.log(list(before.values()))
+        assert list(after.probabilities.values()) == pytest.approx(list(softmax(logits / 2.5)), abs=1e-6)
+
+
+def test_with_the_mirror_image_logits_are_averaged(classifier, predictor):
+    X = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    plain, mirrored = (classifier(nd.array(x, dtype="uint8")).asnumpy().copy() for x in (X, X[:, :, ::-1]))
+    both = Predictor(classifier, mx.cpu(), mirror=True).predict_images(X)
+    assert np.abs(both - softmax((plain + mirrored) / 2, axis=1)).max() < 1e-5
+
+
+def test_unknown_is_the_answer_below_a_probability_and_no_other(classifier, predictor, paths):
+    probabilities = sorted(prediction.probability for prediction in predictor.predict(paths))
+    limit = probabilities[len(probabilities) // 2]
+    for prediction in Predictor(classifier, mx.cpu(), unknown_below=limit).predict(paths):
+        assert (prediction.label == "unknown") == (prediction.probability < limit)
+
+
+def test_a_class_called_unknown_cannot_be_told_from_the_answer(classifier):
+    classifier.classes = ("red", "unknown")
+    with pytest.raises(ConfigError, match="--unknown-below: the model has a class 'unknown'"):
+        Predictor(classifier, mx.cpu(), unknown_below=0.5)
+    Predictor(classifier, mx.cpu())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 
 from hotdog_ft.backend import autograd, gluon, mx, nd
 from hotdog_ft.data.augment import for_training
@@ -10,7 +11,7 @@ from hotdog_ft.data.loader import PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import DivergedError
 from hotdog_ft.training.tally import Tally
-from hotdog_ft.training.trainer import evaluate_accuracy, make_trainer, train_batch, train_fine_tuning
+from hotdog_ft.training.trainer import balanced_weights, evaluate_accuracy, make_trainer, train_batch, train_fine_tuning
 from tests.conftest import parameters
 
 ONE = [mx.cpu(0)]
@@ -201,3 +202,36 @@ def test_the_closing_lines_have_the_books_form(toy_net, loaders):
 
     assert re.fullmatch(r"loss \d\.\d{3}, train acc \d\.\d{3}, test acc \d\.\d{3}", result.line())
     assert re.fullmatch(r"\d+\.\d examples/sec on \[cpu\(0\)\]", result.speed())
+
+
+def test_balanced_weights_are_scikit_learns():
+    labels = np.array([0] * 6 + [1] * 3 + [2], np.int32)
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    assert balanced_weights(labels, 3) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("devices", [ONE, TWO], ids=["one device", "two"])
+def test_a_weighted_step_is_one_down_the_gradient_of_the_weighted_loss(toy_net, devices):
+    X, y = batch(8)
+    weights = np.array([0.5, 3.0], np.float32)
+    net, expected = toy_net(devices), toy_net(ONE)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    train_batch(net, X, y, loss, make_trainer(net, 0.1, 0, 0), devices, weights)
+    trainer = make_trainer(expected, 0.1, 0, 0)
+    with autograd.record():
+        value = (loss(expected(nd.array(X, dtype="uint8")), nd.array(y)) * nd.array(weights[y])).sum()
+    value.backward()
+    trainer.step(8)
+    for name, values in parameters(expected).items():
+        assert np.abs(parameters(net)[name] - values).max() < 1e-5
+
+
+def test_the_loss_that_is_reported_is_not_weighted(toy_net):
+    X, y = batch(8)
+    loss = gluon.loss.SoftmaxCrossEntropyLoss()
+    values = []
+    for weights in (None, np.array([0.5, 3.0], np.float32)):
+        net = toy_net(ONE)
+        losses, _, _ = train_batch(net, X, y, loss, make_trainer(net, 0.1, 0, 0), ONE, weights)
+        values.append(losses[0].asnumpy())
+    assert (values[0] == values[1]).all()
