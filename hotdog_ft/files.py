@@ -10,6 +10,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from hotdog_ft.errors import ConfigError
+
 
 def cache_home() -> Path:
     """The cache folder: `HOTDOG_FT_HOME`, else the platform's own place for caches. It need not exist yet."""
@@ -27,6 +29,13 @@ def sha256(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_file(path: str, option: str, hint: str) -> None:
+    """Raise ConfigError, naming the option and saying why, unless `path` is a file."""
+    if not Path(path).is_file():
+        what = "is a folder" if Path(path).is_dir() else "is no file" if Path(path).exists() else "is not there"
+        raise ConfigError(f"{option}{path} {what}.", hint=hint)
 
 
 @contextlib.contextmanager

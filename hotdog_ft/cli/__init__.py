@@ -116,7 +116,10 @@ def _fail(message: str, hint: str, status: int, error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(type(error), error, error.__traceback__)
-    # A message of several lines, as some libraries write them, becomes one.
-    click.echo(f"Error: {' '.join(message.split())}", err=True)
-    click.echo(f"Hint: {hint}", err=True)
+    from hotdog_ft.cli.options import printable
+
+    # A message of several lines, as some libraries write them, becomes one; a server's words, or a file's, may hold
+    # whatever would move a terminal's cursor.
+    click.echo(f"Error: {printable(' '.join(message.split()))}", err=True)
+    click.echo(f"Hint: {printable(hint)}", err=True)
     return status

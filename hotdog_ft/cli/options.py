@@ -75,12 +75,13 @@ def training_options(defaults: Mapping[str, Any]) -> Callable[[Callable], Callab
 def read_config(values: dict[str, Any], defaults: Mapping[str, Any]) -> TrainConfig:
     """The checked configuration from the options that were given. Raises ConfigError, without waiting for MXNet."""
     from hotdog_ft.data.sources import check_exists as check_data
-    from hotdog_ft.models.table import find_network
+    from hotdog_ft.models.table import check_weights, find_network
 
     file = values.pop("config")
     given = {name: value for name, value in values.items() if value is not None}
     config = TrainConfig.from_sources(given, file=file, defaults=defaults)
     find_network(config.model)
+    check_weights(config.weights)
     check_data(config.data)
     return config
 
@@ -143,7 +144,7 @@ class _WarningHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         tqdm = sys.modules.get("tqdm")
-        text = f"{record.levelname.capitalize()}: {record.getMessage()}"
+        text = printable(f"{record.levelname.capitalize()}: {record.getMessage()}")
         if tqdm and sys.stderr.isatty():
             tqdm.tqdm.write(text, file=sys.stderr)
         else:

@@ -120,16 +120,15 @@ def import_(file: str, model: str, photo: str | None) -> None:
     FILE is a Gluon .params file, an MXNet checkpoint (NAME-symbol.json or NAME-0000.params), an ONNX file that was
     exported from MXNet, a PyTorch state dict (.pth), safetensors, or Caffe's SqueezeNet pickle.
     """
+    from hotdog_ft.files import check_file
     from hotdog_ft.models.table import find_network
 
     find_network(model)
-
-    from hotdog_ft.models.weights import check_file
-    from hotdog_ft.recipes.import_weights import import_weights
-
     check_file(file, "FILE: ", hint="Give the path of a file of weights.")
     if photo is not None:
         check_file(photo, "--photo: ", hint="Give the path of a photo.")
+
+    from hotdog_ft.recipes.import_weights import import_weights
 
     imported = import_weights(model, file, photo)
     click.echo(f"All {len(imported.weights.parameters)} parameters of {model} matched. In {imported.photo} it sees:")

@@ -16,6 +16,7 @@ from typing import Any, Optional
 from hotdog_ft.config import did_you_mean
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import ConfigError
+from hotdog_ft.files import check_file
 
 # Where Gluon 1.9.1 itself downloads from.
 GLUON_REPO = "https://apache-mxnet.s3-accelerate.dualstack.amazonaws.com"
@@ -115,6 +116,12 @@ def find_network(name: str) -> Network:
     if known[name].refused:
         raise ConfigError(f"{name} can't be fine-tuned: {known[name].refused}", hint="`hotdog-ft models` lists others.")
     return known[name]
+
+
+def check_weights(weights: str) -> None:
+    """Raise ConfigError unless `weights` is a known word or a file that exists. Opens nothing."""
+    if weights not in ("imagenet", "none"):
+        check_file(weights, "--weights: ", hint="Give imagenet, none, or the path of a file of weights.")
 
 
 def matching(patterns: Sequence[str]) -> list[Network]:

@@ -6,11 +6,10 @@ import logging
 from pathlib import Path
 
 from hotdog_ft.data import download
-from hotdog_ft.errors import ConfigError
 from hotdog_ft.models.imported import imported_path, read_imported
 from hotdog_ft.models.reading import SourceWeights, read_file
 from hotdog_ft.models.sources import at_hand, fetch
-from hotdog_ft.models.table import Network, Source, find_network
+from hotdog_ft.models.table import Network, Source, check_weights, find_network
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +20,7 @@ def find_weights(name: str, weights: str, progress: download.Progress | None = N
     ImageNet weights are those that the user has imported, else the first of the table's sources that is at hand, else
     the first that can be fetched. Raises: ConfigError (no such file), WeightsError, DownloadError.
     """
-    check_exists(weights)
+    check_weights(weights)
     if weights == "none":
         return None
     if weights != "imagenet":
@@ -46,19 +45,6 @@ def find_or_fetch(network: Network, progress: download.Progress | None = None) -
             reason = f"can't be read ({error.strerror})"
         log.warning("%s: passed over, since it %s.", path, reason)
     return fetch(network, progress)
-
-
-def check_exists(weights: str) -> None:
-    """Raise ConfigError unless `weights` is a known word or a file that exists. Opens nothing."""
-    if weights not in ("imagenet", "none"):
-        check_file(weights, "--weights: ", hint="Give imagenet, none, or the path of a file of weights.")
-
-
-def check_file(path: str, option: str, hint: str) -> None:
-    """Raise ConfigError, saying why, unless `path` is a file."""
-    if not Path(path).is_file():
-        what = "is a folder" if Path(path).is_dir() else "is no file" if Path(path).exists() else "is not there"
-        raise ConfigError(f"{option}{path} {what}.", hint=hint)
 
 
 def locate(network: Network) -> Path | None:

@@ -261,3 +261,9 @@ def test_an_error_in_a_process_of_its_own_is_the_same(photos):
     done = hotdog_ft("train", "--data", "nosuch")
     two_lines(done.stderr)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_what_would_move_the_cursor_is_shown_as_it_is_written(run_cli):
+    status, _, err = run_cli("train", "--weights", "\x1b[2Jnosuch\x07.params")
+    assert status == 2
+    assert err.startswith("Error: --weights: \\x1b[2Jnosuch\\x07.params is not there.")
