@@ -97,7 +97,7 @@ class Experiment:
         settings = {"kind": kind or command, "data_fingerprint": data_fingerprint, **depends, **shared}
         out = Path(config.out) if config.out else None
         if out and (out / SETTINGS).is_file():
-            _check_same(settings, _read_settings(out / SETTINGS), out)
+            check_same(settings, _read_settings(out / SETTINGS), out)
             return cls(out)
         if out:
             _clear_false_start(out)
@@ -213,7 +213,7 @@ def _read_settings(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _check_same(settings: Mapping[str, Any], begun: Mapping[str, Any], folder: Path) -> None:
+def check_same(settings: Mapping[str, Any], begun: Mapping[str, Any], where: object) -> None:
     """Raises ConfigError, naming the first setting that differs."""
     defaults = dataclasses.asdict(TrainConfig())
     for name, value in settings.items():
@@ -222,10 +222,10 @@ def _check_same(settings: Mapping[str, Any], begun: Mapping[str, Any], folder: P
             continue
         hint = "Give the settings it was begun with, or name another folder with --out."
         if name == "data_fingerprint":
-            raise ConfigError(f"--data: other photos than {folder} was begun with.", hint=hint)
+            raise ConfigError(f"--data: other photos than {where} was begun with.", hint=hint)
         if name == "kind":
-            raise ConfigError(f"--out: {folder} was begun as a {before}, this is a {value}.", hint=hint)
-        raise ConfigError(f"{option_name(name)}: {value}, but {folder} was begun with {before}.", hint=hint)
+            raise ConfigError(f"--out: {where} was begun as a {before}, this is a {value}.", hint=hint)
+        raise ConfigError(f"{option_name(name)}: {value}, but {where} was begun with {before}.", hint=hint)
 
 
 def _clear_false_start(folder: Path) -> None:

@@ -102,3 +102,35 @@ def _scale(ax: Axes, positions: Sequence[float]) -> None:
             ax.set_xscale("symlog", linthresh=min(positive), linscale=0.5)
     ax.set_xticks(positions, [f"{value:g}" for value in positions])
     ax.minorticks_off()
+
+
+def draw_search(trials: Mapping[str, Sequence[tuple[float, float | None]]], path: Path) -> None:
+    """How a search went, to a PNG: the best so far by trial, and each trial by its learning rate.
+
+    trials: by the training's name, each (learning rate, validation accuracy; None if it was stopped or diverged).
+    """
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    bottoms = [ax.get_xaxis_transform() for ax in (left, right)]
+    for number, (name, tried) in enumerate(trials.items()):
+        colour = f"C{number}"
+        values = [math.nan if value is None else value for _, value in tried]
+        numbers = list(range(1, len(tried) + 1))
+        best = np.fmax.accumulate(np.array(values))
+        left.step(numbers, best, where="post", color=colour, linewidth=2, label=f"{name}: best so far")
+        left.plot(numbers, values, "o", color=colour, markersize=4, alpha=0.6)
+        right.plot([lr for lr, _ in tried], values, "o", color=colour, markersize=5, alpha=0.7)
+        stopped = [(float(trial), lr) for trial, (lr, value) in enumerate(tried, start=1) if value is None]
+        height = 0.03 + 0.04 * number
+        for ax, across, bottom in zip((left, right), zip(*stopped), bottoms):
+            ax.plot(across, [height] * len(stopped), "x", color=colour, markersize=6, transform=bottom)
+    left.plot([], [], "x", color="black", markersize=6, label="stopped early, or diverged")
+    left.set(xlabel="trial", ylabel="validation accuracy")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.set(xlabel="lr", xscale="log")
+    low, high = left.get_ylim()
+    left.set_ylim(low - 0.15 * (high - low), high)  # room for the crosses
+    for ax in (left, right):
+        ax.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=len(trials) + 1, frameon=False)
+    figure.savefig(path, dpi=120)
