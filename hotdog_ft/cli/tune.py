@@ -99,8 +99,8 @@ def _print(result: Tuning) -> None:
     if d := result.difference:
         click.echo(
             f"\nfine-tuned less from scratch, in test accuracy: {d.difference:+.3f} ({d.low:+.3f} to {d.high:+.3f}); "
-            f"of {d.total} photos {d.only_first} are right only fine-tuned, {d.only_second} only from scratch: McNemar's "
-            f"exact p = {d.p_value:.2g}"
+            f"of {d.total} photos {d.only_first} are right only fine-tuned, {d.only_second} only from scratch: "
+            f"McNemar's exact p = {d.p_value:.2g}"
         )
         click.echo("These are two networks, of one seed each: `hotdog-ft compare` says what another seed would change.")
     click.echo(f"Chosen by {result.judges} validation photos, on which the best of many looks better than it is.")

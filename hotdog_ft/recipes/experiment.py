@@ -120,7 +120,6 @@ class Experiment:
         """
         if name not in self.points:
             folder = self.folder / name
-            shutil.rmtree(folder, ignore_errors=True)  # what an interrupted one left
             results, diverged_at = train_once(config, folder, on_epoch, progress)
             right = after(folder) if after and diverged_at is None else None
             self.points[name] = Point(name, tuple(results), diverged_at, right)
@@ -158,6 +157,7 @@ def train_once(
     progress: Progress | None = None,
 ) -> tuple[list[EpochResult], int | None]:
     """Train into `folder`. Returns the results of the whole epochs, and the epoch in which it diverged, if it did."""
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed one left
     results: list[EpochResult] = []
 
     def keep(result: EpochResult) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import shutil
 import time
 import warnings
@@ -156,7 +157,8 @@ class Database:
                 self.storage = optuna.storages.RDBStorage(f"sqlite:///{(folder / 'tune.db').absolute()}")
             else:
                 self.storage = optuna.storages.RDBStorage(
-                    url,
+                    # SQLAlchemy's own choice of a driver has changed: take the one that the extra installs.
+                    re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url),
                     engine_kwargs={"pool_pre_ping": True},
                     heartbeat_interval=HEARTBEAT,
                     grace_period=3 * HEARTBEAT,
@@ -180,6 +182,11 @@ def _unusable(reason: str) -> ConfigError:
     )
 
 
+def pruner() -> optuna.pruners.BasePruner:
+    """Stops a trial that, after an epoch, is below the median of what the others had then."""
+    return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0)
+
+
 def _open_study(
     database: optuna.storages.RDBStorage, name: str, way: str, config: TrainConfig, fingerprint: str
 ) -> optuna.Study:
@@ -188,11 +195,10 @@ def _open_study(
     for setting in ("out", "workers", "devices", "data"):  # machines differ in these; the photos must be the same
         del settings[setting]
     settings = {"data_fingerprint": fingerprint, **settings}
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=0)
     try:
-        study = optuna.create_study(storage=database, study_name=name, direction="maximize", pruner=pruner)
+        study = optuna.create_study(storage=database, study_name=name, direction="maximize", pruner=pruner())
     except optuna.exceptions.DuplicatedStudyError:
-        study = optuna.load_study(storage=database, study_name=name, pruner=pruner)
+        study = optuna.load_study(storage=database, study_name=name, pruner=pruner())
         for _ in range(50):  # whoever makes it has not yet said for what
             if "settings" in study.user_attrs:
                 check_same(settings, study.user_attrs["settings"], f"the study {name}")
