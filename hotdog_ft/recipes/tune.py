@@ -38,7 +38,9 @@ try:
         from optuna.distributions import BaseDistribution
         from optuna.trial import FrozenTrial, TrialState
 except ImportError as error:
-    raise ConfigError(f"tune needs optuna ({error}).", hint="Install it: pip install 'hotdog-ft[tune]'.") from error
+    raise ConfigError(
+        f"tune needs optuna ({error}).", hint="Install the extra tune: pip install 'optuna>=5,<6' psycopg2-binary."
+    ) from error
 
 WAYS = ("finetune", "scratch")
 HEARTBEAT = 30

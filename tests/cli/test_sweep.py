@@ -38,6 +38,7 @@ def test_each_value_and_seed_is_a_row(run_cli, options):
     assert not list(Path("s").rglob("net.params"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "values"),
     [("--batch-size", "2,4"), ("--wd", "0,0.01"), ("--momentum", "0, 0.9"), ("--output-lr-mult", "1,10"),

@@ -56,6 +56,7 @@ def test_the_first_trial_is_the_setting_as_given(run_cli, options):
     assert (float(scratch["lr"]), float(scratch["output_lr_mult"]), scratch["freeze_features"]) == (0.1, 1, "")
 
 
+@pytest.mark.slow
 def test_the_best_settings_are_configurations(run_cli, options, quick):
     run_cli(*options, "--trials", 2)
     for way, command in (("finetune", "train"), ("scratch", "scratch")):
@@ -75,6 +76,7 @@ def test_divergence_is_a_trial_that_is_stopped(run_cli, options):
     assert not Path("t/finetune.yaml").exists()
 
 
+@pytest.mark.slow
 def test_a_seed_tries_the_same_settings(run_cli, options):
     tried = []
     for seed in (1, 1, 2):
@@ -102,6 +104,7 @@ def test_a_bad_trial_is_stopped_early():
     assert not good.should_prune()
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_repeated_and_more_can_be_asked_for(run_cli, options):
     run_cli(*options, "--trials", 1)
     before = finished()
@@ -157,7 +160,7 @@ def test_without_optuna_the_extra_is_named(options):
     code = "import sys; sys.modules['optuna'] = None; from hotdog_ft.cli import main; main(sys.argv[1:])"
     done = subprocess.run([sys.executable, "-c", code, *map(str, options)], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "Hint: Install it: pip install 'hotdog-ft[tune]'."
+    assert done.stderr.splitlines()[-1] == "Hint: Install the extra tune: pip install 'optuna>=5,<6' psycopg2-binary."
 
 
 @pytest.fixture
