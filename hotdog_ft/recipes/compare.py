@@ -57,7 +57,7 @@ def compare(
     """
     ways = ways_to_train(config, scratch_lr, also)
     fingerprint = open_source(config.data, config.seed, config.val_split, progress).fingerprint()
-    experiment = Experiment.open("compare", config, data_fingerprint=fingerprint, scratch_lr=scratch_lr)
+    experiment = Experiment.open("compare", config, fingerprint, progress=progress, scratch_lr=scratch_lr)
     numbers = tuple(range(config.seed, config.seed + seeds))
     points: dict[str, list[Point]] = {way: [] for way in ways}
     with experiment.at_work():
@@ -73,8 +73,8 @@ def compare(
                 points[way].append(point)
                 if on_point:
                     on_point(f"{NAMES[way]}, seed {seed}", point)
-    result = Comparison(experiment.folder, numbers, points)
-    _write(result)
+        result = Comparison(experiment.folder, numbers, points)
+        _write(result)
     return result
 
 

@@ -25,9 +25,10 @@ from hotdog_ft.data.download import Progress
 from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError, RunError
 from hotdog_ft.files import write_text
+from hotdog_ft.models.weights import find_weights
 from hotdog_ft.recipes.fine_tune import fine_tune
 from hotdog_ft.runs import Run
-from hotdog_ft.training import EpochResult
+from hotdog_ft.training import EpochResult, find_devices
 
 SETTINGS = "experiment.json"
 POINTS = "points.jsonl"
@@ -83,13 +84,15 @@ class Experiment:
         data_fingerprint: str,
         kind: str | None = None,
         free: tuple[str, ...] = (),
+        progress: Progress | None = None,
         **depends: Any,
     ) -> Experiment:
         """Begin an experiment, or take up the one in `config.out`.
 
         kind: what the experiment is called, if not as the command. free: settings that differ from training to
         training. depends: what else they all depend on.
-        Raises: ConfigError, when the one in the folder was begun with other settings; RunError.
+        Raises: ConfigError, when the one in the folder was begun with other settings; RunError; and, before a folder is
+        made, what would end every training: DeviceError, DownloadError, WeightsError.
         """
         shared = dataclasses.asdict(config)
         for name in (*COSTS_TIME_ONLY, *free):
@@ -99,6 +102,8 @@ class Experiment:
         if out and (out / SETTINGS).is_file():
             check_same(settings, _read_settings(out / SETTINGS), out)
             return cls(out)
+        find_devices(config.devices)
+        find_weights(config.model, config.weights, progress)
         if out:
             _clear_false_start(out)
         folder = Run.create(command, config).folder

@@ -84,7 +84,7 @@ def sweep(
     configs = [dataclasses.replace(config, val_split=first.val_split) for config in configs]
     fingerprint = open_source(first.data, first.seed, first.val_split).fingerprint()
     experiment = Experiment.open(
-        "sweep", first, free=(option,), kind=f"sweep of {option}", data_fingerprint=fingerprint
+        "sweep", first, fingerprint, kind=f"sweep of {option}", free=(option,), progress=progress
     )
     numbers = tuple(range(first.seed, first.seed + seeds))
     values = []

@@ -131,7 +131,7 @@ def tune(
     config, judges = judged_apart(config, "tune", progress)
     ways = ways_to_train(config, SCRATCH_DEFAULTS["lr"])
     fingerprint = open_source(config.data, config.seed, config.val_split).fingerprint()
-    experiment = Experiment.open("tune", config, fingerprint, study=study)
+    experiment = Experiment.open("tune", config, fingerprint, progress=progress, study=study)
     found: dict[str, Found] = {}
     with experiment.at_work(), _quiet_optuna(), contextlib.closing(Database(storage, experiment.folder)) as database:
         for way, its_config in ways.items():

@@ -4,6 +4,10 @@ import csv
 import fcntl
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -167,3 +171,25 @@ def test_two_processes_do_not_work_in_one_folder(run_cli, options):
         status, _, err = run_cli(*options, "--lr", "0.01,0.1")
     assert status == 1
     assert err.startswith("Error: s: another process is at work in it.")
+
+
+def test_ctrl_c_says_how_to_go_on(options):
+    command = [sys.executable, "-m", "hotdog_ft", *map(str, options), "--lr", "0.01,0.1", "--epochs", "2000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not Path("s/lr-0.01-seed-0/metrics.jsonl").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines() == [
+        "Error: Interrupted. What was finished is kept in s.",
+        "Hint: Run the same command with --out s to go on from there.",
+    ]
+
+
+def test_what_would_end_every_training_leaves_no_folder(run_cli, options):
+    status, _, err = run_cli(*options, "--lr", "0.01,0.1", "--weights", "no.params")
+    assert status == 2
+    assert "no.params" in err
+    assert not Path("s").exists()
