@@ -95,7 +95,6 @@ def _row(name: str, seed: str, figures: Sequence[float], interval: str) -> str:
 def _print_differences(result: Comparison, other: str) -> None:
     """The paired differences seed by seed, their mean, and what is tested."""
     from hotdog_ft.recipes.compare import NAMES
-    from hotdog_ft.stats import mean_interval
 
     differences = result.differences("finetune", other)
     click.echo(f"{NAMES['finetune']} less {NAMES[other]}, in test accuracy on the same photos:")
@@ -107,10 +106,11 @@ def _print_differences(result: Comparison, other: str) -> None:
             f"  seed {seed}: {d.difference:+.3f} ({d.low:+.3f} to {d.high:+.3f}); of {d.total} photos {d.only_first} "
             f"are right only fine-tuned, {d.only_second} only {NAMES[other]}: McNemar's exact p = {d.p_value:.2g}"
         )
-    values = [d.difference for d in differences if d]
-    if len(values) > 1:
-        mean, low, high = mean_interval(values)
-        click.echo(f"  mean of {len(values)} seeds: {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+    if over_seeds := result.mean_difference("finetune", other):
+        mean, low, high = over_seeds
+        click.echo(
+            f"  mean of {sum(d is not None for d in differences)} seeds: {mean:+.3f} ({low:+.3f} to {high:+.3f})"
+        )
 
 
 def _print_what_is_tested(seeds: int) -> None:

@@ -37,6 +37,14 @@ class Comparison:
     seeds: tuple[int, ...]
     points: dict[str, list[Point]]
 
+    def mean_difference(self, way: str, other: str) -> tuple[float, float, float] | None:
+        """Over the seeds of which both finished, with Student's interval; None when that is but one."""
+        values = [d.difference for d in self.differences(way, other) if d]
+        if len(values) < 2:
+            return None
+        mean, low, high = mean_interval(values)
+        return mean, max(-1.0, low), min(1.0, high)
+
     def differences(self, way: str, other: str) -> list[PairedDifference | None]:
         """Of each seed's two networks on the same test photos; None where one diverged."""
         return [difference(a, b) for a, b in zip(self.points[way], self.points[other])]
@@ -153,8 +161,7 @@ def _write(result: Comparison) -> None:
     pairs = []
     for other in others:
         by_seed = result.differences("finetune", other)
-        values = [d.difference for d in by_seed if d]
-        mean = dict(zip(("mean", "low", "high"), mean_interval(values))) if len(values) > 1 else None
+        mean = result.mean_difference("finetune", other)
         pairs.append(
             {
                 "first": "finetune",
@@ -163,7 +170,7 @@ def _write(result: Comparison) -> None:
                     {"seed": seed, **dataclasses.asdict(d)} if d else {"seed": seed, "diverged": True}
                     for seed, d in zip(result.seeds, by_seed)
                 ],
-                "mean_over_seeds": mean,
+                "mean_over_seeds": dict(zip(("mean", "low", "high"), mean)) if mean else None,
             }
         )
     described = {"seeds": list(result.seeds), "trainings": rows, "differences": pairs}

@@ -9,6 +9,8 @@ import cv2
 import pytest
 
 from hotdog_ft.config import TrainConfig
+from hotdog_ft.recipes.compare import Comparison, difference
+from hotdog_ft.recipes.experiment import Point
 from hotdog_ft.stats import paired_difference, wilson_interval
 
 
@@ -131,3 +133,21 @@ def test_what_makes_no_comparison_is_refused(run_cli, options, more, named):
     assert status == 2
     assert named in err
     assert not Path("c").exists()
+
+
+def test_the_mean_over_seeds_has_students_interval():
+    def point(name, right):
+        return Point(name, (), right=right)
+
+    finetune = [point("a", "1" * 9 + "0"), point("b", "1" * 8 + "00"), point("c", "1" * 9 + "0")]
+    scratch = [point("d", "1" * 7 + "000"), point("e", "1" * 7 + "000"), point("f", "1" * 6 + "0000")]
+    result = Comparison(Path("c"), (0, 1, 2), {"finetune": finetune, "scratch": scratch})
+    # Differences 0.2, 0.1, 0.3: their standard deviation is 0.1, Student's t of 2 degrees of freedom 4.3027.
+    half = 4.3027 * 0.1 / 3**0.5
+    assert result.mean_difference("finetune", "scratch") == pytest.approx((0.2, 0.2 - half, 0.2 + half), abs=1e-5)
+
+
+def test_photos_that_cannot_be_read_are_left_out_of_the_difference():
+    first, second = Point("a", (), right="110-"), Point("b", (), right="1001")
+    assert difference(first, second).total == 3
+    assert difference(first, second).only_first == 1
