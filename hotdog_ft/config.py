@@ -22,6 +22,9 @@ from hotdog_ft.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "HOTDOG_FT_"
 
+SCRATCH_DEFAULTS: dict[str, Any] = {"weights": "none", "lr": 0.1, "output_lr_mult": 1.0}
+"""How training from random values differs: a larger learning rate, the same for all layers."""
+
 
 @dataclass(frozen=True)
 class Help:

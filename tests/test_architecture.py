@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY
 PACKAGE = REPOSITORY / "hotdog_ft"
 ORDER = ["config", "data", "models", "training", "runs", "inference", "report", "recipes", "cli"]
 EVERYWHERE = {"errors", "backend", "files", "stats"}
-HEAVY = {"mxnet", "numpy", "cv2", "matplotlib", "yaml", "pydantic", "sklearn", "scipy", "PIL"}
+HEAVY = {"mxnet", "numpy", "cv2", "matplotlib", "yaml", "pydantic", "sklearn", "scipy", "PIL", "optuna"}
 
 
 def imports_of(path):
@@ -52,7 +52,9 @@ def test_only_the_backend_imports_mxnet():
     assert users == {"backend.py"}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["predict", "--help"], ["trian"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["tune", "--help"], ["predict", "--help"], ["trian"]]
+)
 def test_help_and_usage_errors_import_nothing_heavy(arguments):
     code = f"import sys; from hotdog_ft.cli import run; run({arguments}); print(sorted(sys.modules), file=sys.stderr)"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

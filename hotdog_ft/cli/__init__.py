@@ -17,7 +17,20 @@ import click
 from hotdog_ft.config import did_you_mean
 from hotdog_ft.errors import HotdogError
 
-COMMANDS = ("train", "scratch", "evaluate", "predict", "show", "data", "models", "weights", "doctor")
+COMMANDS = (
+    "train",
+    "scratch",
+    "compare",
+    "sweep",
+    "tune",
+    "evaluate",
+    "predict",
+    "show",
+    "data",
+    "models",
+    "weights",
+    "doctor",
+)
 
 log = logging.getLogger("hotdog_ft")
 

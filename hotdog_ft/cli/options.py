@@ -7,11 +7,14 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hotdog_ft.config import Help, TrainConfig, field_annotations, option_name
+
+if TYPE_CHECKING:
+    from hotdog_ft.recipes.experiment import Point
 
 log = logging.getLogger("hotdog_ft")
 
@@ -90,6 +93,27 @@ def printable(text: str) -> str:
     """Text with what a terminal can't show escaped: a file's name may hold line breaks and bytes that are no UTF-8."""
     text = os.fsencode(text).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def seeds_option(default: int) -> Callable[[Callable], Callable]:
+    """`--seeds`: how many times to train, each with a seed of its own."""
+    return click.option(
+        "--seeds",
+        type=click.IntRange(1, 1000),
+        default=default,
+        show_default=True,
+        help="Train this many times, with the seeds from --seed on.",
+    )
+
+
+def print_point(name: str, point: Point) -> None:
+    """A line on stderr for a finished training, unless --quiet."""
+    if log.getEffectiveLevel() >= logging.ERROR:
+        return
+    if point.diverged_at is not None:
+        click.echo(f"{name}: diverged at epoch {point.diverged_at}", err=True)
+    else:
+        click.echo(f"{name}: {point.last.line()} ({point.seconds:.1f} s)", err=True)
 
 
 def progress() -> Callable[..., Any] | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,3 +33,36 @@ def trained(run_cli, quick):
         return Path(err.splitlines()[-1].removeprefix("The run is in ").removesuffix("."))
 
     return train
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    """The file of a source model with random values: weights to fine-tune from."""
+    from hotdog_ft.backend import gluon, mx, nd
+
+    mx.random.seed(3)
+    net = gluon.model_zoo.vision.get_model("mobilenet0.25")
+    net.initialize(mx.init.Xavier())
+    net(nd.zeros((1, 3, 32, 32)))
+    path = tmp_path / "source.params"
+    net.save_parameters(str(path))
+    return path
+
+
+@pytest.fixture
+def kill_when():
+    """A function that runs the command line as a process and kills it (-9) once the condition holds."""
+
+    def run(condition, *arguments) -> None:
+        command = [sys.executable, "-m", "hotdog_ft", *map(str, arguments)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+            for _ in range(6000):
+                if condition():
+                    break
+                assert process.poll() is None, process.stderr.read()
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+            assert condition()
+
+    return run
