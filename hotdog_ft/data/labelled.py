@@ -52,7 +52,7 @@ def read_labelled(root: Path, classes: Sequence[str], part: str | None = None) -
                 f"{root}: has {there[0]}/, but no {part or 'test'}/.",
                 hint=f"Choose a part that is there with --split, or give the folder {inner[there[0]]} itself.",
             )
-        if len(inner) != 1 or _matching(next(iter(inner)), classes) or not subfolders(*inner.values()):
+        if len(inner) != 1 or not _holds_everything(*inner.values(), classes):
             break
         (folder,) = inner.values()
     if name == "all" and part is not None:
@@ -76,6 +76,17 @@ def read_labelled(root: Path, classes: Sequence[str], part: str | None = None) -
     if not paths:
         raise DataError(f"{folder}: no images in its class folders.", hint="Put photos into the class folders.")
     return Split(tuple(paths), np.array(numbers, dtype=np.int32)), name
+
+
+def _holds_everything(folder: Path, classes: Sequence[str]) -> bool:
+    """Whether the only folder there is holds the data set, as in archives: hotdog/train/hotdog, hotdog/test/hotdog.
+
+    That one has the name of a class; it is no class folder all the same, because of what is in it.
+    """
+    below = [path.name for path in subfolders(folder)]
+    if _matching(folder.name, classes):
+        return any(name in ("train", *TEST_NAMES) or _matching(name, classes) for name in below)
+    return bool(below)
 
 
 def match_classes(names: Sequence[str], classes: Sequence[str], place: Path | str) -> list[int]:

@@ -119,3 +119,15 @@ def test_a_folder_without_photos_is_refused(tmp_path, names):
     (tmp_path / "none").mkdir(exist_ok=True)
     with pytest.raises(DataError, match=r"no images|no class folders"):
         read_labelled(tmp_path / "none", CLASSES)
+
+
+@pytest.mark.parametrize("part", [None, "train"])
+def test_the_folder_around_everything_may_have_a_classs_name(photos, tmp_path, part):
+    # As the book's archive has it: hotdog/train/hotdog, hotdog/test/hotdog.
+    around = tmp_path / "around"
+    (around / "green").mkdir(parents=True)
+    shutil.move(photos / "train", around / "green" / "train")
+    shutil.move(photos / "test", around / "green" / "test")
+    split, name = read_labelled(around, ("green", "red"), part)
+    assert (name, len(split)) == (part or "test", 16 if part else 6)
+    assert sorted(set(split.labels.tolist())) == [0, 1]
