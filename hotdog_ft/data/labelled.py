@@ -84,9 +84,10 @@ def _holds_everything(folder: Path, classes: Sequence[str]) -> bool:
     That one has the name of a class; it is no class folder all the same, because of what is in it.
     """
     below = [path.name for path in subfolders(folder)]
-    if _matching(folder.name, classes):
-        return any(name in ("train", *TEST_NAMES) or _matching(name, classes) for name in below)
-    return bool(below)
+    if not _matching(folder.name, classes):
+        return bool(below)
+    parts = any(name in ("train", *TEST_NAMES) for name in below)
+    return parts or (len(below) > 1 and all(_matching(name, classes) for name in below))
 
 
 def match_classes(names: Sequence[str], classes: Sequence[str], place: Path | str) -> list[int]:
