@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hotdog_ft.errors import HotdogError
+from hotdog_ft.machine import cores
 
 # In the order in which they must be loaded: each needs those before it.
 _CUDA_LIBRARIES = (
@@ -30,13 +31,6 @@ _CUDA_LIBRARIES = (
     "cudnn/lib/libcudnn.so.8",
     "nccl/lib/libnccl.so.2",
 )
-
-
-def cores() -> int:
-    """The cores that this process may use, which a container or taskset can make fewer than the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def disable_onednn() -> None:

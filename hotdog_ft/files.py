@@ -84,3 +84,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def printable(text: str) -> str:
+    """Text with what a terminal can't show escaped: a file's name may hold line breaks and bytes that are no UTF-8."""
+    text = os.fsencode(text).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

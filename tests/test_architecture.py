@@ -12,7 +12,7 @@ from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "hotdog_ft"
 ORDER = ["config", "data", "models", "training", "runs", "inference", "report", "recipes", "cli"]
-EVERYWHERE = {"errors", "backend", "files", "stats"}
+EVERYWHERE = {"errors", "backend", "files", "machine", "stats"}
 HEAVY = {"mxnet", "numpy", "cv2", "matplotlib", "yaml", "pydantic", "sklearn", "scipy", "PIL", "optuna"}
 
 

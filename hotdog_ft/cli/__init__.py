@@ -129,7 +129,7 @@ def _fail(message: str, hint: str, status: int, error: BaseException) -> int:
         import traceback
 
         traceback.print_exception(type(error), error, error.__traceback__)
-    from hotdog_ft.cli.options import printable
+    from hotdog_ft.files import printable
 
     # A message of several lines, as some libraries write them, becomes one; a server's words, or a file's, may hold
     # whatever would move a terminal's cursor.

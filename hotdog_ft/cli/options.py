@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hotdog_ft.config import Help, TrainConfig, field_annotations, option_name
+from hotdog_ft.files import printable
 
 if TYPE_CHECKING:
     from hotdog_ft.recipes.experiment import Point
@@ -87,12 +87,6 @@ def read_config(values: dict[str, Any], defaults: Mapping[str, Any]) -> TrainCon
     check_weights(config.weights)
     check_data(config.data)
     return config
-
-
-def printable(text: str) -> str:
-    """Text with what a terminal can't show escaped: a file's name may hold line breaks and bytes that are no UTF-8."""
-    text = os.fsencode(text).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def seeds_option(default: int) -> Callable[[Callable], Callable]:

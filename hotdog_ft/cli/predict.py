@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hotdog_ft.cli.options import common_options, printable, tta_option
+from hotdog_ft.cli.options import common_options, tta_option
 from hotdog_ft.errors import ConfigError
+from hotdog_ft.files import printable
 
 if TYPE_CHECKING:
     from hotdog_ft.inference.predictor import Prediction

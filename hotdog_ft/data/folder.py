@@ -72,7 +72,7 @@ class ImageFolder:
             raise DataError(
                 f"{self.root}: has a validation part already, val/.", hint="Leave --val-split out, or remove val/."
             )
-        rest, held_out = _split_classes(self.train, len(self.classes), fraction, seed)
+        rest, held_out = split_classes(self.train, len(self.classes), fraction, seed)
         counts = np.bincount(rest.labels, minlength=len(self.classes))
         if counts.min() == 0:
             name = self.classes[int(counts.argmin())]
@@ -90,7 +90,7 @@ def read_folder(root: Path, seed: int = 0) -> ImageFolder:
     test/, val/ becomes the validation part. One folder that holds all that is gone into, as archives have it.
     Raises: DataError.
     """
-    root = _inner_folder(Path(root))
+    root = inner_folder(Path(root))
     folders = {path.name: path for path in subfolders(root)}
     if not folders:
         raise DataError(
@@ -113,7 +113,7 @@ def read_folder(root: Path, seed: int = 0) -> ImageFolder:
             log.warning("%s: has no test/; %s/ is used as the test set.", root, tests[0])
         return ImageFolder(root, classes, train, test, _read_split(folders[tests[1]], classes) if both else None)
     classes = _class_names(root)
-    train, test = _split_classes(_read_split(root, classes), len(classes), TEST_FRACTION, seed)
+    train, test = split_classes(_read_split(root, classes), len(classes), TEST_FRACTION, seed)
     lonely = np.bincount(train.labels, minlength=len(classes)) == 0
     if lonely.any():
         name = classes[int(lonely.argmax())]
@@ -125,24 +125,27 @@ def read_folder(root: Path, seed: int = 0) -> ImageFolder:
 
 def find_photos(folder: Path) -> list[Path]:
     """Every photo in `folder` and below, by suffix, sorted. Hidden files and folders are passed over."""
-    photos, others = [], collections.Counter[str]()
-    for place, inner, names in os.walk(folder):
-        inner[:] = sorted(name for name in inner if not _hidden(name))
-        for name in sorted(names):
-            suffix = os.path.splitext(name)[1].lower()
-            if _hidden(name):
-                continue
-            if suffix in SUFFIXES:
-                photos.append(Path(place, name))
-            else:
-                others[suffix or "no suffix"] += 1
+    photos, others = find_files(folder)
     if others:
-        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(4))
+        suffixes = collections.Counter(path.suffix.lower() or "no suffix" for path in others)
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(4))
         log.warning("%s: passed over files that are not photos by their names (%s).", folder, kinds)
     return photos
 
 
-def _inner_folder(root: Path) -> Path:
+def find_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """(photos, other files) in `folder` and below, by suffix, sorted, without what is hidden."""
+    photos: list[Path] = []
+    others: list[Path] = []
+    for place, names_of_folders, names in os.walk(folder):
+        names_of_folders[:] = sorted(name for name in names_of_folders if not hidden(name))
+        for name in sorted(name for name in names if not hidden(name)):
+            is_photo = os.path.splitext(name)[1].lower() in SUFFIXES
+            (photos if is_photo else others).append(Path(place, name))
+    return photos, others
+
+
+def inner_folder(root: Path) -> Path:
     """`root`, or the one folder in it that holds everything (`hotdog/train/…` -> `hotdog`)."""
     folders = subfolders(root)
     while len(folders) == 1 and folders[0].name not in ("train", *TEST_NAMES) and subfolders(folders[0]):
@@ -152,11 +155,11 @@ def _inner_folder(root: Path) -> Path:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """The folders in it, sorted, without hidden ones."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not _hidden(path.name))
+    """The folders in `folder`, sorted, without what is hidden."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not hidden(path.name))
 
 
-def _hidden(name: str) -> bool:
+def hidden(name: str) -> bool:
     """What file managers and archivers leave behind: .DS_Store, ._photo.jpg, __MACOSX, Thumbs.db."""
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
 
@@ -194,7 +197,7 @@ def _read_split(folder: Path, classes: tuple[str, ...]) -> Split:
     return Split(tuple(paths), np.array(labels, dtype=np.int32))
 
 
-def _split_classes(split: Split, num_classes: int, fraction: float, seed: int) -> tuple[Split, Split]:
+def split_classes(split: Split, num_classes: int, fraction: float, seed: int) -> tuple[Split, Split]:
     """(the rest, a random part) of the photos; the part takes `fraction` of each class, one photo at least."""
     rng = np.random.default_rng(seed)
     chosen = np.zeros(len(split), dtype=bool)

@@ -30,20 +30,25 @@ def read_photo(path: str | Path) -> np.ndarray:
 
     Raises: ImageError, when it can't be read, isn't an image, or is cut off.
     """
+    data = read_bytes(path)
+    try:
+        return decode_photo(data)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """A photo's file as it is. Raises: ImageError, when it is empty or can't be read."""
     try:
         if os.stat(path).st_size == 0:
             raise ImageError(f"{path}: the file is empty.", hint="Replace it or remove it.")
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except IsADirectoryError as error:
         raise ImageError(f"{path}: a folder without photos.", hint="Give a photo, or a folder of photos.") from error
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}.", hint="Check the path and its permissions.") from error
     except ValueError as error:  # a NUL in the path
         raise ImageError(f"{path!r}: {error}.", hint="Check the path.") from error
-    try:
-        return decode_photo(data)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def decode_photo(data: bytes) -> np.ndarray:

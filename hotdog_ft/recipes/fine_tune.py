@@ -11,6 +11,7 @@ from hotdog_ft import training
 from hotdog_ft.backend import cores, mx, nd
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.augment import for_training
+from hotdog_ft.data.check import warn_about
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import ImageFolder, Split
 from hotdog_ft.data.loader import PhotoLoader
@@ -50,6 +51,7 @@ def fine_tune(
             "--keep best: there are no validation photos to choose by.",
             hint="Give --val-split 0.2, or photos in val/. Nothing is chosen on test/, lest it judge unfairly.",
         )
+    warn_about(data, config.data)
     source = find_weights(config.model, config.weights, progress)
     mx.random.seed(training.epoch_seed(config.seed, 0))
     net = target_net(

@@ -138,7 +138,7 @@ def test_help_lists_every_command(run_cli):
     assert [name for name in COMMANDS if f"\n  {name} " not in out] == []
 
 
-GROUPS = {"data": ["fetch"], "weights": ["list", "fetch", "verify", "import"]}
+GROUPS = {"data": ["fetch", "check"], "weights": ["list", "fetch", "verify", "import"]}
 
 
 @pytest.mark.parametrize(
