@@ -52,9 +52,12 @@ def read_labelled(root: Path, classes: Sequence[str], part: str | None = None) -
                 f"{root}: has {there[0]}/, but no {part or 'test'}/.",
                 hint=f"Choose a part that is there with --split, or give the folder {inner[there[0]]} itself.",
             )
-        if len(inner) != 1 or not _holds_everything(*inner.values(), classes):
+        if len(inner) != 1:
             break
-        (folder,) = inner.values()
+        (only,) = inner.values()
+        if not _holds_everything(only, classes):
+            break
+        folder = only
     if name == "all" and part is not None:
         raise ConfigError(
             f"--split {part}: {root} has no train/, val/ or test/.",
