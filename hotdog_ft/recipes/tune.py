@@ -152,20 +152,17 @@ class Database:
     """Where trials are kept: at the URL, or in the folder. Raises: ConfigError, without the URL's password."""
 
     def __init__(self, url: str | None, folder: Path) -> None:
-        from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+        from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
         try:
-            if url is None:
-                self.storage = optuna.storages.RDBStorage(f"sqlite:///{(folder / 'tune.db').absolute()}")
-            else:
-                self.storage = optuna.storages.RDBStorage(
-                    # SQLAlchemy's own choice of a driver has changed: take the one that the extra installs.
-                    re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url),
-                    engine_kwargs={"pool_pre_ping": True},
-                    heartbeat_interval=HEARTBEAT,
-                    grace_period=3 * HEARTBEAT,
-                    heartbeat_stale_trial_callback=_begin_again,
-                )
+            for tries_left in reversed(range(10)):
+                try:
+                    self.storage = _open_storage(url, folder)
+                    break
+                except (IntegrityError, ProgrammingError):  # another machine makes the same tables at this moment
+                    if not tries_left:
+                        raise
+                    time.sleep(0.3)
         except ArgumentError as error:
             raise _unusable("it is no database's URL") from error
         except (ImportError, SQLAlchemyError, RuntimeError) as error:
@@ -175,6 +172,20 @@ class Database:
         """Let go of the connections."""
         self.storage.remove_session()
         self.storage.engine.dispose()
+
+
+def _open_storage(url: str | None, folder: Path) -> optuna.storages.RDBStorage:
+    """The database, whose tables are made if there are none. Raises what SQLAlchemy does."""
+    if url is None:
+        return optuna.storages.RDBStorage(f"sqlite:///{(folder / 'tune.db').absolute()}")
+    return optuna.storages.RDBStorage(
+        # SQLAlchemy's own choice of a driver has changed: take the one that the extra installs.
+        re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", url),
+        engine_kwargs={"pool_pre_ping": True},
+        heartbeat_interval=HEARTBEAT,
+        grace_period=3 * HEARTBEAT,
+        heartbeat_stale_trial_callback=_begin_again,
+    )
 
 
 def _unusable(reason: str) -> ConfigError:

@@ -193,7 +193,7 @@ def test_the_books_recipe_runs_from_the_onnx_zoo_to_its_two_closing_lines(run_cl
         assert len(server.requests) == 1
     lines = out.splitlines()
     assert status == 0
-    assert len(lines) == 7
+    assert len(lines) == 8  # five epochs, the interval, the two
     assert lines[-2].startswith("loss ")
     assert ", train acc " in lines[-2]
     assert ", test acc " in lines[-2]
