@@ -23,7 +23,8 @@ with what to do.
 
 def reference() -> str:
     """docs/cli.md's content."""
-    context = click.Context(cli, info_name="hotdog-ft")
+    # As the program itself makes it: Click keeps the help option, -h and --help, that a command is first asked for.
+    context = click.Context(cli, info_name="hotdog-ft", **cli.context_settings)
     sections = (section(context, command) for context, command in walk(context))
     return "\n".join([INTRODUCTION, *sections])
 
