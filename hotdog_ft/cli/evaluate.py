@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hotdog_ft.cli.options import common_options, progress, tta_option
+from hotdog_ft.cli.options import common_options, computing_options, progress, run_option, tta_option
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import printable
 
@@ -26,15 +26,7 @@ LISTED = 5
 
 
 @click.command()
-@click.option(
-    "--run",
-    "run_folder",
-    envvar="HOTDOG_FT_RUN",
-    default="runs/latest",
-    show_default=True,
-    metavar="RUN",
-    help="The run's folder, or a model folder.",
-)
+@run_option
 @click.option(
     "--data",
     metavar="hotdog|demo|DIR|ZIP",
@@ -52,30 +44,7 @@ LISTED = 5
 @click.option(
     "--out", metavar="DIR", help="Write confusion.png, reliability.png, mistakes.png and unsure.png to this folder."
 )
-@click.option(
-    "--batch-size",
-    envvar="HOTDOG_FT_BATCH_SIZE",
-    type=click.IntRange(1),
-    default=32,
-    show_default=True,
-    metavar="INTEGER",
-    help="Photos computed at once.",
-)
-@click.option(
-    "--workers",
-    envvar="HOTDOG_FT_WORKERS",
-    type=click.IntRange(1),
-    metavar="INTEGER",
-    help="Threads that read photos.  [default: one a core]",
-)
-@click.option(
-    "--devices",
-    envvar="HOTDOG_FT_DEVICES",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|gpu:I",
-    help="What to compute on.",
-)
+@computing_options(click.IntRange(1))
 @tta_option
 @common_options
 def evaluate(

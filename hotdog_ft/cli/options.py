@@ -43,6 +43,51 @@ def common_options(command: Callable) -> Callable:
     )(command)
 
 
+def run_option(command: Callable) -> Callable:
+    """`--run`, of the commands that use a model."""
+    return click.option(
+        "--run",
+        "run_folder",
+        envvar="HOTDOG_FT_RUN",
+        default="runs/latest",
+        show_default=True,
+        metavar="RUN",
+        help="The run's folder, or a model folder.",
+    )(command)
+
+
+def computing_options(count: Any) -> Callable[[Callable], Callable]:
+    """`--batch-size`, `--workers` and `--devices`, of the commands that use a model. count: Click's type of numbers."""
+
+    def add(command: Callable) -> Callable:
+        command = click.option(
+            "--devices",
+            envvar="HOTDOG_FT_DEVICES",
+            default="auto",
+            show_default=True,
+            metavar="auto|cpu|gpu:I",
+            help="What to compute on.",
+        )(command)
+        command = click.option(
+            "--workers",
+            envvar="HOTDOG_FT_WORKERS",
+            type=count,
+            metavar="INTEGER",
+            help="Threads that read photos.  [default: one a core]",
+        )(command)
+        return click.option(
+            "--batch-size",
+            envvar="HOTDOG_FT_BATCH_SIZE",
+            type=count,
+            default=32,
+            show_default=True,
+            metavar="INTEGER",
+            help="Photos computed at once.",
+        )(command)
+
+    return add
+
+
 def tta_option(command: Callable) -> Callable:
     """`--tta`, of the commands that answer."""
     return click.option(

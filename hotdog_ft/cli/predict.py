@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hotdog_ft.cli.options import common_options, tta_option
+from hotdog_ft.cli.options import common_options, computing_options, run_option, tta_option
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import printable
 
@@ -23,41 +23,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--run",
-    "run_folder",
-    envvar="HOTDOG_FT_RUN",
-    default="runs/latest",
-    show_default=True,
-    metavar="RUN",
-    help="The run's folder, or a model folder.",
-)
+@run_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a header.")
-@click.option(
-    "--batch-size",
-    envvar="HOTDOG_FT_BATCH_SIZE",
-    type=int,
-    default=32,
-    show_default=True,
-    metavar="INTEGER",
-    help="Photos computed at once.",
-)
-@click.option(
-    "--workers",
-    envvar="HOTDOG_FT_WORKERS",
-    type=int,
-    metavar="INTEGER",
-    help="Threads that read photos.  [default: one a core]",
-)
-@click.option(
-    "--devices",
-    envvar="HOTDOG_FT_DEVICES",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|gpu:I",
-    help="What to compute on.",
-)
+@computing_options(int)
 @click.option(
     "--unknown-below",
     envvar="HOTDOG_FT_UNKNOWN_BELOW",
