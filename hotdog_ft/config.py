@@ -54,6 +54,13 @@ class TrainConfig:
         Literal["xavier", "imagenet"],
         Help("Where the output layer starts: random values, or ImageNet's rows for classes of these names."),
     ] = "xavier"
+    method: Annotated[
+        Literal["finetune", "probe", "lp-ft"],
+        Help(
+            "finetune: train all layers. probe: compute once what the pretrained layers see, and fit the output layer"
+            " to it; lr, epochs and the like are not used. lp-ft: the probe first, then train all layers."
+        ),
+    ] = "finetune"
     lr: Annotated[float, Gt(0), Le(1e6), Help("Learning rate of the pretrained layers.")] = 0.01
     output_lr_mult: Annotated[float, Ge(0), Le(1e6), Help("The output layer learns this many times faster.")] = 10.0
     freeze_features: Annotated[bool, Help("Train the output layer alone; everything before it stays as it is.")] = False
@@ -65,7 +72,22 @@ class TrainConfig:
     schedule: Annotated[
         Literal["constant", "cosine"], Help("How the learning rate goes: as it is, or down to 0 along a cosine.")
     ] = "constant"
-    batch_size: Annotated[int, Ge(1), Le(100_000), Help("Photos in a training step, over all devices.")] = 128
+    label_smoothing: Annotated[
+        float, Ge(0), Lt(1), Help("Part of the target that is spread evenly over all classes.")
+    ] = 0.0
+    mixup: Annotated[
+        float, Ge(0), Le(100), Help("Blend each photo with another, by a share from Beta(N, N); 0 blends none.", "N")
+    ] = 0.0
+    ema: Annotated[
+        float,
+        Ge(0),
+        Lt(1),
+        Help("Judge and keep an average of the weights, which holds this part of itself at each step; 0: no average."),
+    ] = 0.0
+    batch_size: Annotated[int, Ge(1), Le(100_000), Help("Photos computed at once, over all devices.")] = 128
+    accumulate: Annotated[
+        int, Ge(1), Le(10_000), Help("Batches whose gradients make one training step: a large batch in little memory.")
+    ] = 1
     epochs: Annotated[
         int, Ge(0), Le(100_000), Help("Passes over the training photos; with 0 the network is judged as it starts.")
     ] = 5

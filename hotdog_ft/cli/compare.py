@@ -37,7 +37,12 @@ def _check_lr(context: click.Context, param: click.Parameter, value: float) -> f
     help="Learning rate of the training from scratch; --lr is the fine-tuning's.",
 )
 @seeds_option(3)
-@click.option("--also", default="", metavar="freeze", help="A third way: fine-tune with frozen features.")
+@click.option(
+    "--also",
+    default="",
+    metavar="freeze,probe",
+    help="Further ways: fine-tune with frozen features; fit the output layer to features that are computed once.",
+)
 @common_options
 def compare(scratch_lr: float, seeds: int, also: str, **values: Any) -> None:
     """Compare fine-tuning with training from scratch: the same photos, the same seeds, each at its own learning rate.

@@ -36,6 +36,11 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
             f"--weights: scratch starts from random values, not from {config.weights}.",
             hint="Leave weights out, in a --config file too, or use `hotdog-ft train`.",
         )
+    if command == "scratch" and config.method != "finetune":
+        raise ConfigError(
+            f"--method: {config.method} starts from pretrained layers, and scratch has none.",
+            hint="Leave it out, or use `hotdog-ft train`.",
+        )
     if config.weights == "none" and config.output_init == "imagenet":
         raise ConfigError(
             "--output-init: random values have none of ImageNet's rows.",

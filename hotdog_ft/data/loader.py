@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Optional, TypeVar
 
 import numpy as np
 
@@ -32,10 +32,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Batch:
-    """X: uint8 images, shape (batch, height, width, 3). y: int32 class indices, shape (batch,)."""
+    """X: uint8 images, shape (batch, height, width, 3). y: int32 class indices, shape (batch,).
+
+    targets: what the loss compares with, if not y: probabilities of the classes, float32, shape (batch, classes).
+    """
 
     X: np.ndarray
     y: np.ndarray
+    targets: Optional[np.ndarray] = None
 
 
 class PhotoLoader:
@@ -56,8 +60,8 @@ class PhotoLoader:
         self.workers = workers
         self.shuffle = shuffle
         self.seed = seed
-        self.broken: dict[int, ImageError] = {}
-        """Position in the split -> what is wrong with the photo, of those met so far."""
+        self.broken: set[int] = set()
+        """Positions in the split of the photos that can't be read, of those met so far."""
 
     def __len__(self) -> int:
         """The number of batches."""
@@ -100,7 +104,7 @@ class PhotoLoader:
         except ImageError as error:
             if index not in self.broken:
                 log.warning("Skipped: %s", error.message)
-            self.broken[index] = error
+            self.broken.add(index)
             return None
         return self.transform(image, np.random.default_rng((self.seed, epoch, index)))
 

@@ -25,7 +25,7 @@ from hotdog_ft.report.comparison import draw_comparison
 from hotdog_ft.runs import load_model
 from hotdog_ft.stats import PairedDifference, mean_interval, paired_difference, wilson_interval
 
-NAMES = {"finetune": "fine-tuned", "scratch": "from scratch", "freeze": "frozen features"}
+NAMES = {"finetune": "fine-tuned", "scratch": "from scratch", "freeze": "frozen features", "probe": "probe"}
 """The ways to train that can be compared, as people call them."""
 
 
@@ -94,15 +94,18 @@ def ways_to_train(config: TrainConfig, scratch_lr: float, also: Sequence[str] = 
             hint="Give --weights imagenet, or a file.",
         )
     ways = {"finetune": config, "scratch": from_scratch(config, scratch_lr)}
+    further = {
+        "freeze": dataclasses.replace(config, freeze_features=True, method="finetune"),
+        "probe": dataclasses.replace(config, method="probe"),
+    }
     for way in also:
-        if way != "freeze":
-            raise ConfigError(f"--also: {way!r} is no way to train that compare knows.", hint="Use --also freeze.")
-        if config.freeze_features:
+        if way not in further:
             raise ConfigError(
-                "--also: with --freeze-features the fine-tuned network is frozen already.",
-                hint="Leave one of them out.",
+                f"--also: {way!r} is no way to train that compare knows.", hint="Use --also freeze, probe, or both."
             )
-        ways["freeze"] = dataclasses.replace(config, freeze_features=True)
+        if further[way] == config:
+            raise ConfigError(f"--also: the fine-tuning is {way} already.", hint="Leave one of them out.")
+        ways[way] = further[way]
     return ways
 
 
@@ -111,6 +114,7 @@ def from_scratch(config: TrainConfig, lr: float) -> TrainConfig:
     return dataclasses.replace(
         config,
         **{**SCRATCH_DEFAULTS, "lr": lr},
+        method="finetune",
         output_init="xavier",
         freeze_features=False,
         freeze_batch_norm=False,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import ImageFolder, Split
 from hotdog_ft.data.loader import PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
+from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError
 from hotdog_ft.files import replacing
@@ -25,6 +27,7 @@ from hotdog_ft.inference.outcome import Outcome, answer
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.finetune import target_net
 from hotdog_ft.models.weights import find_weights
+from hotdog_ft.recipes.probe import Prober
 from hotdog_ft.report.page import write_report
 from hotdog_ft.report.plots import draw_curves
 from hotdog_ft.report.tracking import check_tracker, tracking
@@ -44,6 +47,7 @@ def fine_tune(
     InterruptedRunError, after which the model of the last whole epoch is kept.
     """
     check_tracker(config.track)
+    check_method(config)
     devices = training.find_devices(config.devices)
     data = open_source(config.data, config.seed, config.val_split, progress)
     if config.keep == "best" and data.validation is None:
@@ -65,27 +69,12 @@ def fine_tune(
         freeze_features=config.freeze_features,
         freeze_batch_norm=config.freeze_batch_norm,
     )
-    train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
+    iters = loaders(data, net.preprocess, config)
+    prober = Prober(net, source, devices[0], progress) if source and config.method != "finetune" else None
     fingerprint = data.fingerprint()
-    balanced = config.class_weights == "balanced"
-    class_weights = training.balanced_weights(data.train.labels, len(data.classes)) if balanced else None
 
     run = Run.create(command, config)
-    results = training.train_fine_tuning(
-        net,
-        train_iter,
-        None if config.keep == "best" else test_iter,  # test photos then see the chosen model alone
-        devices,
-        val_iter,
-        num_epochs=config.epochs,
-        lr=config.lr,
-        wd=config.wd,
-        momentum=config.momentum,
-        schedule=config.schedule,
-        seed=config.seed,
-        progress=progress,
-        class_weights=class_weights,
-    )
+    results = train(config, net, prober, *iters, devices, progress)
     try:
         with tracking(config.track, run.folder, dataclasses.asdict(config)) as track:
             for result in results:
@@ -105,10 +94,14 @@ def fine_tune(
         ) from None
     if run.result is not run.results[-1]:
         net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
-    if val_iter:
-        net.temperature = best_temperature(answers(net, val_iter, devices[0], progress))
+    train_iter, val_iter, test_iter = iters
+    probed = prober if config.method == "probe" else None
+    ask = probed.answers if probed else partial(answers, net, device=devices[0], progress=progress)
+    unseen = ask(val_iter) if val_iter else probed.held_out_answers(train_iter) if probed else None
+    if unseen:
+        net.temperature = best_temperature(unseen)
         run.save_model(net, source, fingerprint)
-    evaluation = evaluate(answers(net, test_iter, devices[0], progress), net.temperature)
+    evaluation = evaluate(ask(test_iter), net.temperature)
     run.record_test(evaluation.right, evaluation.total)
     run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter) if loader)
     run.skipped += len(data.test) - evaluation.total
@@ -116,6 +109,61 @@ def fine_tune(
         draw_curves(run.results, path, evaluation.total)
     write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint)
     return run
+
+
+def train(
+    config: TrainConfig,
+    net: Classifier,
+    prober: Prober | None,
+    train_iter: PhotoLoader,
+    val_iter: PhotoLoader | None,
+    test_iter: PhotoLoader,
+    devices: list[mx.Context],
+    progress: Progress | None = None,
+) -> Iterator[training.EpochResult]:
+    """One result an epoch, by the method that the configuration names: a probe, all layers, or one after the other."""
+    labels, classes = train_iter.split.labels, len(net.classes)
+    class_weights = training.balanced_weights(labels, classes) if config.class_weights == "balanced" else None
+    test_now = None if config.keep == "best" else test_iter  # test photos then see the chosen model alone
+    if prober:
+        probed = prober.fit(train_iter, val_iter, test_now, class_weights, config.seed)
+        if config.method == "probe":
+            yield probed
+            return
+    softens = bool(config.epochs and (config.label_smoothing or config.mixup))
+    yield from training.train_fine_tuning(
+        net,
+        SoftLoader(train_iter, classes, config.label_smoothing, config.mixup) if softens else train_iter,
+        test_now,
+        devices,
+        val_iter,
+        num_epochs=config.epochs,
+        lr=config.lr,
+        wd=config.wd,
+        momentum=config.momentum,
+        schedule=config.schedule,
+        seed=config.seed,
+        progress=progress,
+        class_weights=class_weights,
+        accumulate=config.accumulate,
+        ema=config.ema,
+    )
+
+
+def check_method(config: TrainConfig) -> None:
+    """Raise ConfigError for a method that has nothing to work with."""
+    if config.method == "finetune":
+        return
+    if config.weights == "none":
+        raise ConfigError(
+            f"--method {config.method}: random values see nothing in photos that a probe could use.",
+            hint="Give --weights imagenet or a file, or leave --method out.",
+        )
+    if config.output_init == "imagenet":
+        raise ConfigError(
+            f"--output-init imagenet: --method {config.method} fits the output layer anew, wherever it starts.",
+            hint="Leave one of them out.",
+        )
 
 
 def answers(net: Classifier, loader: PhotoLoader, device: mx.Context, progress: Progress | None = None) -> Outcome:

@@ -1,6 +1,6 @@
 """Fine-tuning as the book does it (Dive into Deep Learning 13.2, train_fine_tuning), on any number of devices.
 
-    train_fine_tuning > train_epoch > train_batch
+    train_fine_tuning > train_epoch > train_step > train_batch
 
 MXNet computes behind Python's back: a step returns before it is done. Sums of loss and of right answers therefore stay
 on the devices and are read a few times a second at most, and the loop runs at most two batches ahead.
@@ -9,6 +9,8 @@ on the devices and are read a few times a second at most, and the loop runs at m
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +22,9 @@ import numpy as np
 from hotdog_ft.backend import autograd, gluon, mx, nd
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.loader import Batch, PhotoLoader
+from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.errors import DivergedError
+from hotdog_ft.training.averaging import WeightAverage
 from hotdog_ft.training.devices import split_batch
 from hotdog_ft.training.schedule import learning_rates
 from hotdog_ft.training.tally import Tally
@@ -62,7 +66,7 @@ class EpochResult:
 
 def train_fine_tuning(
     net: gluon.HybridBlock,
-    train_iter: PhotoLoader,
+    train_iter: PhotoLoader | SoftLoader,
     test_iter: PhotoLoader | None,
     devices: list[mx.Context],
     val_iter: PhotoLoader | None = None,
@@ -74,38 +78,44 @@ def train_fine_tuning(
     seed: int = 0,
     progress: Progress | None = None,
     class_weights: np.ndarray | None = None,
+    accumulate: int = 1,
+    ema: float = 0.0,
 ) -> Iterator[EpochResult]:
     """Train by stochastic gradient descent; yield an EpochResult after each epoch.
 
     With val_iter, epochs are judged by that, and test_iter is used once, after the last epoch; without test_iter not at
     all. With num_epochs = 0 the network is judged as it is, on train_iter too: one EpochResult, of epoch 0. progress:
-    tqdm, or what takes its arguments. class_weights: as in train_batch. Raises: DivergedError; DataError, when no photo
-    can be read.
+    tqdm, or what takes its arguments. class_weights: as in train_step. accumulate: batches in a step. ema: how much of
+    itself the average of the weights keeps at a step; with each EpochResult the network is that average.
+    Raises: DivergedError; DataError, when no photo can be read.
     """
     net.hybridize(static_alloc=True, static_shape=True)
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    loss.hybridize(static_alloc=True, static_shape=True)
     if num_epochs == 0:
-        yield judge(net, train_iter, test_iter, devices, val_iter, loss, progress)
+        yield judge(net, train_iter, test_iter, devices, val_iter, progress)
         return
-    trainer = make_trainer(net, lr, wd, momentum)
-    steps = len(train_iter)
+    trainer = make_trainer(net, lr, wd, momentum, adds=accumulate > 1)
+    average = WeightAverage(net, ema) if ema else None
+    steps = -(-len(train_iter) // accumulate)
     rates = learning_rates(schedule, lr, num_epochs * steps)
     examples = training_seconds = 0.0
     for epoch in range(1, num_epochs + 1):
         start = time.perf_counter()
+        if average:
+            average.take_out()
         mx.random.seed(epoch_seed(seed, epoch))
         with _bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
             rates_now = rates[(epoch - 1) * steps : epoch * steps]
-            tally = train_epoch(net, train_iter.epoch(epoch), loss, trainer, devices, rates_now, bar, class_weights)
+            groups = in_groups(train_iter.epoch(epoch), accumulate)
+            tally = train_epoch(net, groups, trainer, devices, rates_now, bar, class_weights, average)
         examples += tally.examples
         training_seconds += time.perf_counter() - start
 
         average_statistics(net, devices)
         _check_parameters(net, trainer)
-        last = epoch == num_epochs
+        judged = test_iter if epoch == num_epochs or not val_iter else None
+        if average:
+            average.put_in()
         val_acc = evaluate_accuracy(net, val_iter.epoch(), devices) if val_iter else None
-        judged = test_iter if last or not val_iter else None
         test_acc = evaluate_accuracy(net, judged.epoch(), devices) if judged else None
         yield EpochResult(
             epoch=epoch,
@@ -122,17 +132,16 @@ def train_fine_tuning(
 
 def judge(
     net: gluon.HybridBlock,
-    train_iter: PhotoLoader,
+    train_iter: PhotoLoader | SoftLoader,
     test_iter: PhotoLoader | None,
     devices: list[mx.Context],
     val_iter: PhotoLoader | None,
-    loss: gluon.loss.Loss,
     progress: Progress | None = None,
 ) -> EpochResult:
     """How good the network is before any training: the EpochResult of epoch 0, whose speed is that of prediction."""
     start = time.perf_counter()
     with _bar(progress, "train", len(train_iter.split)) as bar:
-        tally = evaluate(net, train_iter.epoch(), devices, loss, bar)
+        tally = evaluate(net, train_iter.epoch(), devices, cross_entropy(), bar)
     seconds = time.perf_counter() - start
     return EpochResult(
         epoch=0,
@@ -147,13 +156,25 @@ def judge(
     )
 
 
-def make_trainer(net: gluon.HybridBlock, lr: float, wd: float, momentum: float) -> gluon.Trainer:
+@functools.cache
+def cross_entropy(soft: bool = False) -> gluon.loss.Loss:
+    """The softmax cross-entropy loss, of labels or, when soft, of probabilities of each class."""
+    loss = gluon.loss.SoftmaxCrossEntropyLoss(sparse_label=not soft)
+    loss.hybridize(static_alloc=True, static_shape=True)
+    return loss
+
+
+def make_trainer(net: gluon.HybridBlock, lr: float, wd: float, momentum: float, adds: bool = False) -> gluon.Trainer:
     """A Trainer whose devices have already agreed on the starting values, and update their own copies.
 
     Left to itself it copies the first device's values to the others after the first backward pass, BatchNorm's running
     statistics among them, which that pass may still be changing; and updating in the key-value store it would do so
     again, and forget the momentum, whenever the statistics are averaged. Results then differ from run to run.
+    adds: backward passes add to the gradients, for train_step with several batches.
     """
+    for parameter in net.collect_params().values():
+        if adds and parameter.grad_req != "null":
+            parameter.grad_req = "add"
     options = {"learning_rate": lr, "wd": wd, "momentum": momentum}
     trainer = gluon.Trainer(net.collect_params(), "sgd", options, update_on_kvstore=False)
     trainer._init_kvstore()
@@ -164,27 +185,31 @@ def make_trainer(net: gluon.HybridBlock, lr: float, wd: float, momentum: float) 
 
 def train_epoch(
     net: gluon.HybridBlock,
-    batches: Iterable[Batch],
-    loss: gluon.loss.Loss,
+    groups: Iterable[Sequence[Batch]],
     trainer: gluon.Trainer,
     devices: list[mx.Context],
     rates: Sequence[float],
     bar: Any = None,
     class_weights: np.ndarray | None = None,
+    average: WeightAverage | None = None,
 ) -> Tally:
-    """One pass over the batches. rates: the learning rate of each step. Raises: DivergedError."""
+    """One pass over the batches. groups: of the batches of each step. rates: each step's learning rate.
+
+    Raises: DivergedError.
+    """
     tally = Tally()
     previous: list[nd.NDArray] = []
     last_read = time.perf_counter()
-    for step, (rate, batch) in enumerate(zip(rates, batches), start=1):
+    for step, (rate, batches) in enumerate(zip(rates, groups), start=1):
         trainer.set_learning_rate(rate)
-        losses, outputs, labels = train_batch(net, batch.X, batch.y, loss, trainer, devices, class_weights)
-        tally.add(losses, outputs, labels)
+        losses = train_step(net, batches, trainer, devices, class_weights, tally)
+        if average:
+            average.update()
         for value in previous:
             value.wait_to_read()  # else the queue would hold every batch of the epoch
         previous = losses
         if bar is not None:
-            bar.update(len(batch.X))
+            bar.update(sum(len(batch.X) for batch in batches))
         if time.perf_counter() - last_read > SECONDS_BETWEEN_READS:
             _check_finite(tally.loss, step, trainer)
             if bar is not None:
@@ -195,29 +220,47 @@ def train_epoch(
     return tally
 
 
-def train_batch(
+def train_step(
     net: gluon.HybridBlock,
-    X: np.ndarray,
-    y: np.ndarray,
-    loss: gluon.loss.Loss,
+    batches: Sequence[Batch],
     trainer: gluon.Trainer,
     devices: list[mx.Context],
     class_weights: np.ndarray | None = None,
-) -> tuple[list[nd.NDArray], list[nd.NDArray], list[nd.NDArray]]:
-    """One step on a batch; the gradient is the whole batch's mean, however many devices share it.
+    tally: Tally | None = None,
+) -> list[nd.NDArray]:
+    """One step on the mean gradient of all examples, however many batches and devices share them.
 
-    X: uint8 images, shape (batch, height, width, 3). y: int32 class indices, shape (batch,).
-    class_weights: how much an example of each class counts in the gradient, float32, shape (classes,); all the same
-    unless given. The losses that are returned are not weighted, so that they compare.
+    More than one batch needs a trainer that adds. class_weights: how much an example of each class counts in the
+    gradient, float32, shape (classes,); all the same unless given. Returns the last batch's losses, one array a device,
+    not yet waited for; they are not weighted, so that they compare.
+    """
+    adds = any(parameter.grad_req == "add" for parameter in trainer._params)
+    if adds:
+        _clear_gradients(trainer, devices)
+    for batch in batches:
+        losses, outputs, labels = train_batch(net, batch, devices, class_weights)
+        if tally:
+            tally.add(losses, outputs, labels)
+    if not adds:
+        _clear_gradients(trainer, devices[len(losses) :])
+    trainer.step(sum(len(batch.X) for batch in batches))
+    return losses
+
+
+def train_batch(
+    net: gluon.HybridBlock, batch: Batch, devices: list[mx.Context], class_weights: np.ndarray | None = None
+) -> tuple[list[nd.NDArray], list[nd.NDArray], list[nd.NDArray]]:
+    """The gradient of a batch's summed loss, into the parameters. class_weights: as in train_step.
+
     Returns losses (n,), logits (n, classes) and labels (n,) of each device that got a part, not yet waited for.
     """
-    inputs, labels = _share_out(X, y, devices)
+    inputs, labels = _share_out(batch.X, devices, "uint8"), _share_out(batch.y, devices, "int32")
+    targets = labels if batch.targets is None else _share_out(batch.targets, devices, "float32")
+    loss = cross_entropy(soft=batch.targets is not None)
     with autograd.record():
         outputs = [net(x) for x in inputs]
-        losses = [loss(output, label) for output, label in zip(outputs, labels)]
-    autograd.backward(losses, _head_gradients(labels, class_weights))
-    _clear_gradients(trainer, devices[len(inputs) :])
-    trainer.step(len(X))
+        losses = [loss(output, target) for output, target in zip(outputs, targets)]
+    autograd.backward(losses, _head_gradients(targets, class_weights))
     return losses, outputs, labels
 
 
@@ -226,26 +269,35 @@ def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return (len(labels) / (num_classes * np.bincount(labels, minlength=num_classes))).astype(np.float32)
 
 
-def _head_gradients(labels: list[nd.NDArray], class_weights: np.ndarray | None) -> list[nd.NDArray] | None:
+def _head_gradients(targets: list[nd.NDArray], class_weights: np.ndarray | None) -> list[nd.NDArray] | None:
     """What each example's loss weighs in the sum that is differentiated; None where that is 1."""
     if class_weights is None:
         return None
-    return [nd.array(class_weights, ctx=of.context).take(of) for of in labels]
+    weights = [nd.array(class_weights, ctx=of.context) for of in targets]
+    return [w.take(of) if of.ndim == 1 else nd.dot(of, w) for w, of in zip(weights, targets)]
 
 
-def _share_out(X: np.ndarray, y: np.ndarray, devices: list[mx.Context]) -> tuple[list[nd.NDArray], list[nd.NDArray]]:
-    """Each device's part of a batch; the last devices get none of one that is smaller than they are many."""
+def in_groups(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
+    """Lists of `count` batches; the last may be shorter."""
+    batches = iter(batches)
+    while group := list(itertools.islice(batches, count)):
+        yield group
+
+
+def _share_out(X: np.ndarray, devices: list[mx.Context], dtype: str) -> list[nd.NDArray]:
+    """Each device's part of an array; the last devices get none of a batch that is smaller than they are many."""
     parts = [part for part in split_batch(len(X), len(devices)) if part.start < part.stop]
-    inputs = [nd.array(X[part], ctx=device, dtype="uint8") for part, device in zip(parts, devices)]
-    labels = [nd.array(y[part], ctx=device, dtype="int32") for part, device in zip(parts, devices)]
-    return inputs, labels
+    return [nd.array(X[part], ctx=device, dtype=dtype) for part, device in zip(parts, devices)]
 
 
-def _clear_gradients(trainer: gluon.Trainer, idle: list[mx.Context]) -> None:
-    """A device without a part of this batch still holds the last one's gradients, which would be added again."""
-    for parameter in trainer._params if idle else ():
+def _clear_gradients(trainer: gluon.Trainer, devices: list[mx.Context]) -> None:
+    """No gradients yet, and none that the trainer would take for forgotten.
+
+    A device without a part of a batch would else add the last one's again.
+    """
+    for parameter in trainer._params if devices else ():
         if parameter.grad_req != "null":
-            for device in idle:
+            for device in devices:
                 parameter.grad(device)[:] = 0
                 parameter.data(device)._fresh_grad = True
 
@@ -266,7 +318,7 @@ def evaluate(
     tally = Tally()
     previous: list[nd.NDArray] = []
     for batch in batches:
-        inputs, labels = _share_out(batch.X, batch.y, devices)
+        inputs, labels = _share_out(batch.X, devices, "uint8"), _share_out(batch.y, devices, "int32")
         outputs = [net(x) for x in inputs]
         losses = [loss(output, label) for output, label in zip(outputs, labels)] if loss else []
         tally.add(losses, outputs, labels)

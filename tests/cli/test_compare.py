@@ -122,8 +122,9 @@ def test_other_photos_are_refused(run_cli, options, photos):
 @pytest.mark.parametrize(
     ("more", "named"),
     [
-        (["--also", "probe"], "--also: 'probe'"),
-        (["--also", "freeze", "--freeze-features"], "--freeze-features"),
+        (["--also", "nothing"], "--also: 'nothing'"),
+        (["--also", "freeze", "--freeze-features"], "--also: the fine-tuning is freeze already"),
+        (["--also", "probe", "--method", "probe"], "--also: the fine-tuning is probe already"),
         (["--weights", "none"], "--weights: none"),
         (["--scratch-lr", "nan"], "--scratch-lr"),
     ],

@@ -7,11 +7,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from hotdog_ft.backend import autograd, gluon, mx, nd
 from hotdog_ft.data.augment import for_training
 from hotdog_ft.data.folder import read_folder
-from hotdog_ft.data.loader import PhotoLoader
+from hotdog_ft.data.loader import Batch, PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import DivergedError
 from hotdog_ft.training.tally import Tally
-from hotdog_ft.training.trainer import balanced_weights, evaluate_accuracy, make_trainer, train_batch, train_fine_tuning
+from hotdog_ft.training.trainer import balanced_weights, evaluate_accuracy, make_trainer, train_fine_tuning, train_step
 from tests.conftest import parameters
 
 ONE = [mx.cpu(0)]
@@ -22,15 +22,14 @@ SMALL = Preprocess(image_size=16, resize=18)
 
 def batch(size, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (size, 16, 16, 3), dtype=np.uint8), rng.integers(0, 2, size).astype(np.int32)
+    return Batch(rng.integers(0, 256, (size, 16, 16, 3), dtype=np.uint8), rng.integers(0, 2, size).astype(np.int32))
 
 
 def step(net, devices, sizes, **options):
     """Take a step on a batch of each size. Returns the parameters."""
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
     trainer = make_trainer(net, **{"lr": 0.1, "wd": 0.001, "momentum": 0.0, **options})
     for seed, size in enumerate(sizes):
-        train_batch(net, *batch(size, seed), loss, trainer, devices)
+        train_step(net, [batch(size, seed)], trainer, devices)
     nd.waitall()
     return parameters(net.net)
 
@@ -53,9 +52,9 @@ def test_the_gradient_on_several_devices_equals_that_on_one(toy_net, devices, si
 
 def test_the_gradient_is_the_mean_over_the_batch(toy_net):
     net = toy_net(ONE)
-    X, y = batch(6)
+    six = batch(6)
     with autograd.record():
-        loss = gluon.loss.SoftmaxCrossEntropyLoss()(net(nd.array(X, dtype="uint8")), nd.array(y)).mean()
+        loss = gluon.loss.SoftmaxCrossEntropyLoss()(net(nd.array(six.X, dtype="uint8")), nd.array(six.y)).mean()
     loss.backward()
     expected = {name: p.grad().asnumpy().copy() for name, p in net.net._collect_params_with_prefix().items()}
     found = gradients(toy_net(ONE), ONE, 6)
@@ -212,14 +211,14 @@ def test_balanced_weights_are_scikit_learns():
 
 @pytest.mark.parametrize("devices", [ONE, TWO], ids=["one device", "two"])
 def test_a_weighted_step_is_one_down_the_gradient_of_the_weighted_loss(toy_net, devices):
-    X, y = batch(8)
+    eight = batch(8)
     weights = np.array([0.5, 3.0], np.float32)
     net, expected = toy_net(devices), toy_net(ONE)
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
-    train_batch(net, X, y, loss, make_trainer(net, 0.1, 0, 0), devices, weights)
+    train_step(net, [eight], make_trainer(net, 0.1, 0, 0), devices, weights)
     trainer = make_trainer(expected, 0.1, 0, 0)
     with autograd.record():
-        value = (loss(expected(nd.array(X, dtype="uint8")), nd.array(y)) * nd.array(weights[y])).sum()
+        losses = gluon.loss.SoftmaxCrossEntropyLoss()(expected(nd.array(eight.X, dtype="uint8")), nd.array(eight.y))
+        value = (losses * nd.array(weights[eight.y])).sum()
     value.backward()
     trainer.step(8)
     for name, values in parameters(expected).items():
@@ -227,11 +226,64 @@ def test_a_weighted_step_is_one_down_the_gradient_of_the_weighted_loss(toy_net, 
 
 
 def test_the_loss_that_is_reported_is_not_weighted(toy_net):
-    X, y = batch(8)
-    loss = gluon.loss.SoftmaxCrossEntropyLoss()
     values = []
     for weights in (None, np.array([0.5, 3.0], np.float32)):
         net = toy_net(ONE)
-        losses, _, _ = train_batch(net, X, y, loss, make_trainer(net, 0.1, 0, 0), ONE, weights)
+        losses = train_step(net, [batch(8)], make_trainer(net, 0.1, 0, 0), ONE, weights)
         values.append(losses[0].asnumpy())
     assert (values[0] == values[1]).all()
+
+
+def part(of: Batch, start: int, stop: int | None = None) -> Batch:
+    targets = None if of.targets is None else of.targets[start:stop]
+    return Batch(of.X[start:stop], of.y[start:stop], targets)
+
+
+@pytest.mark.parametrize("devices", [ONE, THREE], ids=["one device", "three"])
+@pytest.mark.parametrize("cuts", [(0, 4, 8, 12), (0, 5, 10, 11), (0, 12)], ids=str)
+def test_accumulated_batches_step_like_one_large_batch(toy_net, devices, cuts):
+    large, several = toy_net(ONE), toy_net(devices)
+    whole, accumulating = make_trainer(large, 0.1, 0.001, 0.9), make_trainer(several, 0.1, 0.001, 0.9, adds=True)
+    for seed in range(2):
+        twelve = batch(cuts[-1], seed)
+        train_step(large, [twelve], whole, ONE)
+        train_step(several, [part(twelve, a, b) for a, b in zip(cuts, cuts[1:])], accumulating, devices)
+    for name, values in parameters(large.net).items():
+        assert np.abs(parameters(several.net)[name] - values).max() < 1e-5, name
+
+
+def test_an_epoch_accumulates_what_is_left_over_too(toy_net, loaders):
+    large, small = toy_net(ONE), toy_net(ONE)
+    (first,) = train(large, loaders(batch_size=12), num_epochs=1, momentum=0.9)
+    (second,) = train(small, loaders(batch_size=4), num_epochs=1, momentum=0.9, accumulate=3)  # 12 photos, then 4
+    assert second.loss == pytest.approx(first.loss, abs=1e-5)
+    for name, values in parameters(large.net).items():
+        assert np.abs(parameters(small.net)[name] - values).max() < 1e-5, name
+
+
+def test_targets_that_are_all_or_nothing_train_like_labels(toy_net):
+    hard, soft = toy_net(ONE), toy_net(TWO)
+    eight = batch(8)
+    certain = Batch(eight.X, eight.y, np.eye(2, dtype=np.float32)[eight.y])
+    weights = np.array([0.5, 3.0], np.float32)
+    train_step(hard, [eight], make_trainer(hard, 0.1, 0, 0), ONE, weights)
+    train_step(soft, [certain], make_trainer(soft, 0.1, 0, 0), TWO, weights)
+    for name, values in parameters(hard.net).items():
+        assert np.abs(parameters(soft.net)[name] - values).max() < 1e-6, name
+
+
+def test_with_an_average_the_network_is_that_average_after_each_epoch(toy_net, loaders):
+    plain, averaged = toy_net(ONE), toy_net(ONE)
+    steps = [parameters(toy_net(ONE).net)]
+    train_iter, test_iter = loaders(batch_size=16)  # one step an epoch
+    for _ in train_fine_tuning(plain, train_iter, test_iter, ONE, num_epochs=3, lr=0.5):
+        steps.append(parameters(plain.net))
+    for epoch, _ in enumerate(
+        train_fine_tuning(averaged, train_iter, test_iter, ONE, num_epochs=3, lr=0.5, ema=0.9), 1
+    ):
+        for name, found in parameters(averaged.net).items():
+            expected = steps[0][name]
+            for step_number in range(1, epoch + 1):
+                decay = min(0.9, (1 + step_number) / (10 + step_number))
+                expected = decay * expected + (1 - decay) * steps[step_number][name]
+            assert np.abs(found - expected).max() < 1e-5, name

@@ -1,0 +1,75 @@
+"""What a network sees in a photo before its output layer decides: the features, as vectors, each computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hotdog_ft.backend import gluon, mx, nd
+from hotdog_ft.data.download import Progress
+from hotdog_ft.data.folder import Split
+from hotdog_ft.data.loader import PhotoLoader
+from hotdog_ft.models import zoo
+from hotdog_ft.models.classifier import Classifier
+
+
+@dataclass(frozen=True)
+class Features:
+    """Of a split's photos, without those that can't be read."""
+
+    good: np.ndarray
+    """The photos' positions in the split: int64, shape (photos,)."""
+    values: np.ndarray
+    """float32, shape (photos, 2, features): of the photo, and of its mirror image."""
+
+
+def feature_net(classifier: Classifier) -> gluon.SymbolBlock:
+    """The classifier without its output layer, on the same parameters.
+
+    Input: uint8 RGB, shape (batch, height, width, 3). Output: float32, shape (batch, features): what the output layer
+    is multiplied with. Where that is a convolution on a map, the map's mean: both are linear.
+    """
+    parameters = classifier.net._collect_params_with_prefix()
+    weight = parameters[zoo.output_names(classifier.architecture)[0]].name
+    size = classifier.preprocess.image_size
+    photos = mx.sym.var("photos", dtype="uint8")
+    seen = _input_of(classifier(photos), weight)
+    _, (shape,), _ = seen.infer_shape(photos=(1, size, size, 3))
+    if len(shape) == 4:
+        seen = seen.mean(axis=(2, 3))
+    return gluon.SymbolBlock([seen], [photos], params=classifier.collect_params())
+
+
+def compute_features(
+    classifier: Classifier,
+    split: Split,
+    device: mx.Context,
+    batch_size: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> Features:
+    """Look at every photo, as in a test, and at its mirror image. Raises: DataError, when none can be read."""
+    net = feature_net(classifier)
+    net.hybridize(static_alloc=True, static_shape=True)
+    loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers)
+    bar = progress(total=len(split), desc="features", unit=" photos") if progress else None
+    parts = []
+    for batch in loader.epoch():
+        views = [net(nd.array(X, ctx=device, dtype="uint8")).asnumpy() for X in (batch.X, batch.X[:, :, ::-1])]
+        parts.append(np.stack(views, axis=1))
+        if bar is not None:
+            bar.update(len(batch.X))
+    if bar is not None:
+        bar.close()
+    good = np.array([i for i in range(len(split)) if i not in loader.broken])
+    return Features(good, np.concatenate(parts))
+
+
+def _input_of(output: mx.sym.Symbol, weight: str) -> mx.sym.Symbol:
+    """What goes into the layer that has this weight."""
+    for node in output.get_internals():
+        inputs = node.get_children()
+        if inputs is not None and weight in [each.name for each in inputs]:
+            return inputs[0]
+    raise AssertionError(f"{weight} is in no layer of its own network")
