@@ -79,8 +79,8 @@ def _rows(name: str, seeds: tuple[int, ...], points: list[Point]) -> list[str]:
             lines.append(f"{name:16} {seed:>5}  diverged at epoch {point.diverged_at}")
             continue
         acc, low, high = accuracy(point)
-        last = point.last
-        figures.append((last.loss, last.train_acc, acc, last.examples_per_sec, point.seconds))
+        kept = point.result
+        figures.append((kept.loss, kept.train_acc, acc, kept.examples_per_sec, point.seconds))
         lines.append(_row(name, str(seed), figures[-1], f"{low:.3f} to {high:.3f}"))
     if len(figures) > 1:
         mean = np.mean(figures, axis=0).tolist()

@@ -127,7 +127,7 @@ def _calibration(values: Evaluation) -> Iterator[str]:
     else:
         yield f"log loss {scaled.log_loss:.3f}, calibration error {scaled.error:.3f}"
         yield (
-            f"temperature {scaled.temperature:.3f}, fitted on validation photos"
+            f"temperature {scaled.temperature:.3f}, fitted on photos apart from the test photos"
             f" (without it: log loss {plain.log_loss:.3f}, calibration error {plain.error:.3f})"
         )
 

@@ -152,7 +152,7 @@ def print_point(name: str, point: Point) -> None:
     if point.diverged_at is not None:
         click.echo(f"{name}: diverged at epoch {point.diverged_at}", err=True)
     else:
-        click.echo(f"{name}: {point.last.line()} ({point.seconds:.1f} s)", err=True)
+        click.echo(f"{name}: {point.result.line()} ({point.seconds:.1f} s)", err=True)
 
 
 def progress() -> Callable[..., Any] | None:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from hotdog_ft.recipes.sweep import Sweep, Value
 
 DEFAULTS: dict[str, Any] = {"val_split": 0.2}
-SWEPT = ("lr", "output_lr_mult", "wd", "momentum", "batch_size", "epochs", "image_size")
+SWEPT = (
+    *("lr", "output_lr_mult", "wd", "momentum", "label_smoothing", "mixup", "ema"),
+    *("batch_size", "accumulate", "epochs", "image_size"),
+)
 """What can be given several values."""
 
 
@@ -25,8 +28,8 @@ SWEPT = ("lr", "output_lr_mult", "wd", "momentum", "batch_size", "epochs", "imag
 def sweep(seeds: int, **values: Any) -> None:
     """Train once for each value of one option, as in --lr 0.001,0.01,0.1,1 and show what the option does.
 
-    One of --lr, --output-lr-mult, --wd, --momentum, --batch-size, --epochs and --image-size takes several values, with
-    commas between them. Values are judged on a part of train/ (or the data's own val/): the test accuracy is shown, and
+    One of the options that take a number (but --seed, --workers and --val-split) takes several, with commas between
+    them. Values are judged on a part of train/ (or the data's own val/): the test accuracy is shown, and
     chooses nothing. A training that diverges is a result. sweep.csv and sweep.png are in the folder. Run again with the
     same --out, more values or more --seeds, it goes on where it was, and trains nothing twice.
     """

@@ -186,16 +186,16 @@ def _write(result: Comparison) -> None:
 
 def finished_row(point: Point) -> dict[str, float | None]:
     """The figures of a training that did not diverge."""
-    last = point.last
-    acc, low, high = accuracy(point) if point.right else (last.test_acc, None, None)
+    kept = point.result
+    acc, low, high = accuracy(point) if point.right else (kept.test_acc, None, None)
     return {
-        "loss": last.loss,
-        "train_acc": last.train_acc,
-        "val_acc": last.val_acc,
+        "loss": kept.loss,
+        "train_acc": kept.train_acc,
+        "val_acc": kept.val_acc,
         "test_acc": acc,
         "test_acc_low": low,
         "test_acc_high": high,
-        "examples_per_sec": last.examples_per_sec,
+        "examples_per_sec": kept.examples_per_sec,
         "seconds": point.seconds,
     }
 

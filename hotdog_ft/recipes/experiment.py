@@ -46,11 +46,13 @@ class Point:
     """The epoch in which the loss ceased to be a number; None if it never did."""
     right: Optional[str] = None
     """For each test photo: 1 if the finished network gets it right, 0 if not, - if it can't be read."""
+    kept: int = -1
+    """The position in `results` of the epoch whose model was kept."""
 
     @property
-    def last(self) -> EpochResult:
-        """The last epoch's result, of a training that did not diverge."""
-        return self.results[-1]
+    def result(self) -> EpochResult:
+        """The kept epoch's, of a training that did not diverge."""
+        return self.results[self.kept]
 
     @property
     def seconds(self) -> float:
@@ -125,9 +127,10 @@ class Experiment:
         """
         if name not in self.points:
             folder = self.folder / name
-            results, diverged_at = train_once(config, folder, on_epoch, progress)
-            right = after(folder) if after and diverged_at is None else None
-            self.points[name] = Point(name, tuple(results), diverged_at, right)
+            point = train_once(name, config, folder, on_epoch, progress)
+            if after and point.diverged_at is None:
+                point = dataclasses.replace(point, right=after(folder))
+            self.points[name] = point
             if not keep_run:
                 shutil.rmtree(folder, ignore_errors=True)
             write_text(self.folder / POINTS, "".join(point.to_json() + "\n" for point in self.points.values()))
@@ -156,12 +159,14 @@ class Experiment:
 
 
 def train_once(
+    name: str,
     config: TrainConfig,
     folder: Path,
     on_epoch: Callable[[EpochResult], None] | None = None,
     progress: Progress | None = None,
-) -> tuple[list[EpochResult], int | None]:
-    """Train into `folder`. Returns the results of the whole epochs, and the epoch in which it diverged, if it did."""
+    test: bool = True,
+) -> Point:
+    """Train into `folder`. test: as in fine_tune."""
     shutil.rmtree(folder, ignore_errors=True)  # what a killed one left
     results: list[EpochResult] = []
 
@@ -171,10 +176,10 @@ def train_once(
             on_epoch(result)
 
     try:
-        fine_tune(dataclasses.replace(config, out=str(folder)), on_epoch=keep, progress=progress)
+        run = fine_tune(dataclasses.replace(config, out=str(folder)), on_epoch=keep, progress=progress, test=test)
     except DivergedError:
-        return results, len(results) + 1
-    return results, None
+        return Point(name, tuple(results), diverged_at=len(results) + 1)
+    return Point(name, tuple(run.results), kept=run.kept)
 
 
 def judged_apart(config: TrainConfig, command: str, progress: Progress | None = None) -> tuple[TrainConfig, int]:

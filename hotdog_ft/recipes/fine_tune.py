@@ -39,10 +39,12 @@ def fine_tune(
     command: str = "train",
     on_epoch: Callable[[training.EpochResult], None] | None = None,
     progress: Progress | None = None,
+    test: bool = True,
 ) -> Run:
     """Fine-tune as Dive into Deep Learning 13.2 does. Returns the finished run, its model saved after each epoch.
 
-    on_epoch: called with each epoch's result. progress: tqdm, or what takes its arguments.
+    on_epoch: called with each epoch's result. progress: tqdm, or what takes its arguments. test: whether to look at the
+    test photos at all; without them there is no picture and no report.
     Raises: ConfigError, DataError, DeviceError, DownloadError, WeightsError, RunError; DivergedError and
     InterruptedRunError, after which the model of the last whole epoch is kept.
     """
@@ -69,12 +71,14 @@ def fine_tune(
         freeze_features=config.freeze_features,
         freeze_batch_norm=config.freeze_batch_norm,
     )
-    iters = loaders(data, net.preprocess, config)
+    train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
     prober = Prober(net, source, devices[0], progress) if source and config.method != "finetune" else None
     fingerprint = data.fingerprint()
 
     run = Run.create(command, config)
-    results = train(config, net, prober, *iters, devices, progress)
+    # With --keep best the test photos see the chosen model alone.
+    judge = test_iter if test and config.keep != "best" else None
+    results = train(config, net, prober, train_iter, val_iter, judge, devices, progress)
     try:
         with tracking(config.track, run.folder, dataclasses.asdict(config)) as track:
             for result in results:
@@ -94,16 +98,17 @@ def fine_tune(
         ) from None
     if run.result is not run.results[-1]:
         net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
-    train_iter, val_iter, test_iter = iters
     probed = prober if config.method == "probe" else None
     ask = probed.answers if probed else partial(answers, net, device=devices[0], progress=progress)
     unseen = ask(val_iter) if val_iter else probed.held_out_answers(train_iter) if probed else None
     if unseen:
         net.temperature = best_temperature(unseen)
         run.save_model(net, source, fingerprint)
+    run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter) if loader)
+    if not test:
+        return run
     evaluation = evaluate(ask(test_iter), net.temperature)
     run.record_test(evaluation.right, evaluation.total)
-    run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter) if loader)
     run.skipped += len(data.test) - evaluation.total
     with replacing(run.folder / "curves.png") as path:
         draw_curves(run.results, path, evaluation.total)
@@ -117,16 +122,15 @@ def train(
     prober: Prober | None,
     train_iter: PhotoLoader,
     val_iter: PhotoLoader | None,
-    test_iter: PhotoLoader,
+    test_iter: PhotoLoader | None,
     devices: list[mx.Context],
     progress: Progress | None = None,
 ) -> Iterator[training.EpochResult]:
     """One result an epoch, by the method that the configuration names: a probe, all layers, or one after the other."""
     labels, classes = train_iter.split.labels, len(net.classes)
     class_weights = training.balanced_weights(labels, classes) if config.class_weights == "balanced" else None
-    test_now = None if config.keep == "best" else test_iter  # test photos then see the chosen model alone
     if prober:
-        probed = prober.fit(train_iter, val_iter, test_now, class_weights, config.seed)
+        probed = prober.fit(train_iter, val_iter, test_iter, class_weights, config.seed)
         if config.method == "probe":
             yield probed
             return
@@ -134,7 +138,7 @@ def train(
     yield from training.train_fine_tuning(
         net,
         SoftLoader(train_iter, classes, config.label_smoothing, config.mixup) if softens else train_iter,
-        test_now,
+        test_iter,
         devices,
         val_iter,
         num_epochs=config.epochs,

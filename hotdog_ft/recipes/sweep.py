@@ -41,11 +41,11 @@ class Value:
 
     def mean(self, name: str) -> float:
         """The mean over the seeds that did not diverge, of a field of EpochResult."""
-        return float(np.mean([getattr(point.last, name) for point in self.finished]))
+        return float(np.mean([getattr(point.result, name) for point in self.finished]))
 
     def interval(self) -> tuple[float, float]:
         """Of the validation accuracy: Student's over the seeds, or Wilson's over the photos when there is one seed."""
-        accuracies = [point.last.val_acc or 0.0 for point in self.finished]
+        accuracies = [point.result.val_acc or 0.0 for point in self.finished]
         if len(accuracies) == 1:
             return wilson_interval(round(accuracies[0] * self.judges), self.judges)
         _, low, high = mean_interval(accuracies)
@@ -126,6 +126,6 @@ def _write(result: Sweep) -> None:
 
 def _accuracies(point: Point) -> tuple[float, float] | None:
     """On the validation and the test photos; None when it diverged."""
-    if point.diverged_at is not None or point.last.val_acc is None or point.last.test_acc is None:
+    if point.diverged_at is not None or point.result.val_acc is None or point.result.test_acc is None:
         return None
-    return point.last.val_acc, point.last.test_acc
+    return point.result.val_acc, point.result.test_acc

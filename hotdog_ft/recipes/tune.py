@@ -308,7 +308,7 @@ def _search(
 
 
 def _try(trial: optuna.Trial, way: str, config: TrainConfig, folder: Path, progress: Progress | None) -> float:
-    """One setting: its validation accuracy after the last epoch. Raises: TrialPruned."""
+    """One setting: the validation accuracy of the epoch that is kept. Raises: TrialPruned."""
     chosen = choose(trial, way, config)
 
     def judge(result: EpochResult) -> None:
@@ -316,11 +316,11 @@ def _try(trial: optuna.Trial, way: str, config: TrainConfig, folder: Path, progr
         if result.epoch < config.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    results, diverged_at = train_once(dataclasses.replace(config, **chosen), folder, judge, progress)
-    if diverged_at is not None:
-        trial.set_user_attr("diverged_at", diverged_at)
-        raise optuna.TrialPruned(f"diverged at epoch {diverged_at}")
-    return results[-1].val_acc or 0.0
+    point = train_once("trial", dataclasses.replace(config, **chosen), folder, judge, progress, test=False)
+    if point.diverged_at is not None:
+        trial.set_user_attr("diverged_at", point.diverged_at)
+        raise optuna.TrialPruned(f"diverged at epoch {point.diverged_at}")
+    return point.result.val_acc or 0.0
 
 
 def _train_best(

@@ -202,7 +202,10 @@ def test_the_temperature_is_told_with_both_calibrations(run_cli, photos, tmp_pat
     assert found["temperature"] == 4.0
     assert found["calibration"]["plain"]["temperature"] == 1.0
     assert found["ece"] == found["calibration"]["scaled"]["ece"] != found["calibration"]["plain"]["ece"]
-    assert "temperature 4.000, fitted on validation photos" in run_cli("evaluate", "--run", hot, "--data", photos)[1]
+    assert (
+        "temperature 4.000, fitted on photos apart from the test photos"
+        in run_cli("evaluate", "--run", hot, "--data", photos)[1]
+    )
 
 
 def test_flip_gives_the_mean_of_both(document, photos):

@@ -42,11 +42,21 @@ def test_each_value_and_seed_is_a_row(run_cli, options):
     assert not list(Path("s").rglob("net.params"))
 
 
+def test_with_keep_best_the_kept_epoch_counts(run_cli, options):
+    run_cli(*options, "--lr", "0.001,0.01", "--epochs", 4, "--keep", "best", "--val-split", 0.4)
+    for row, point in zip(rows(), points().values()):
+        accuracies = [result["val_acc"] for result in point["results"]]
+        assert float(row["val_acc"]) == max(accuracies)
+        assert point["kept"] == accuracies.index(max(accuracies))
+        assert point["results"][point["kept"]]["test_acc"] == float(row["test_acc"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "values"),
     [("--batch-size", "2,4"), ("--wd", "0,0.01"), ("--momentum", "0, 0.9"), ("--output-lr-mult", "1,10"),
-     ("--epochs", "0,1"), ("--image-size", "32,64")],
+     ("--epochs", "0,1"), ("--image-size", "32,64"), ("--label-smoothing", "0,0.1"), ("--mixup", "0,0.2"),
+     ("--ema", "0,0.9"), ("--accumulate", "1,2")],
 )  # fmt: skip
 def test_any_numeric_option_can_be_swept(run_cli, options, option, values):
     status, _, err = run_cli(*options, option, values)

@@ -37,3 +37,12 @@ def test_real_photos_are_learned_in_one_epoch_at_a_small_size(tmp_path):
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_configuration_in_configs_is_valid(path):
     TrainConfig.from_sources({}, path, environment={})
+
+
+def test_the_test_photos_can_be_left_alone(photos, tmp_path):
+    options = {"model": "mobilenet0.25", "image_size": 32, "weights": "none", "batch_size": 4, "epochs": 2}
+    run = fine_tune(TrainConfig(data=str(photos), val_split=0.25, out=str(tmp_path / "run"), **options), test=False)
+    assert [result.test_acc for result in run.results] == [None, None]
+    assert run.tested is None
+    assert (tmp_path / "run" / "model" / "model.json").is_file()
+    assert not (tmp_path / "run" / "report.html").exists()
