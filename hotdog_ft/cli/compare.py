@@ -63,7 +63,7 @@ def compare(scratch_lr: float, seeds: int, also: str, **values: Any) -> None:
     for other in list(result.points)[1:]:
         click.echo()
         _print_differences(result, other)
-    _print_what_is_tested(seeds)
+    _print_what_is_tested(result)
     click.echo(f"The curves: {result.folder / 'compare.png'}", err=True)
 
 
@@ -118,14 +118,16 @@ def _print_differences(result: Comparison, other: str) -> None:
         )
 
 
-def _print_what_is_tested(seeds: int) -> None:
+def _print_what_is_tested(result: Comparison) -> None:
     click.echo(
         "\nMcNemar's test asks of one seed's two networks whether they err equally often, but for chance in which"
     )
     click.echo("photos were taken for the test.")
-    if seeds > 1:
+    if len(result.seeds) > 1:
         click.echo(
             "The seeds share test photos, so their tests are not independent and are not pooled; the interval of"
         )
         click.echo("the mean is Student's over the seeds: what another seed would change, not what other photos would.")
     click.echo("Intervals are 95 % intervals.")
+    if "probe" in result.points:
+        click.echo("The probe's features are computed once: after its first seed, its time is that of fitting to them.")

@@ -10,9 +10,10 @@ from typing import Any, Optional
 
 import numpy as np
 
-from hotdog_ft.config import TrainConfig
+from hotdog_ft.config import TrainConfig, option_name
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.sources import open_source
+from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import replacing, write_text
 from hotdog_ft.recipes.compare import as_csv, finished_row
 from hotdog_ft.recipes.experiment import Experiment, Point, judged_apart
@@ -78,8 +79,13 @@ def sweep(
     """Train with each configuration, which differ in `option` alone, and each seed from theirs on.
 
     Writes sweep.csv and sweep.png. on_point: called with a line that names the training, and what it came to.
-    Raises: what fine_tune raises, but for DivergedError: that is a result.
+    Raises: what fine_tune raises, but for DivergedError: that is a result; ConfigError, for what a probe doesn't use.
     """
+    if configs[0].method == "probe" and option not in ("image_size", "batch_size"):
+        raise ConfigError(
+            f"{option_name(option)}: a probe doesn't use it, so there is nothing to see.",
+            hint="Use --method finetune or lp-ft, or sweep --image-size.",
+        )
     first, judges = judged_apart(configs[0], "sweep", progress)
     configs = [dataclasses.replace(config, val_split=first.val_split) for config in configs]
     fingerprint = open_source(first.data, first.seed, first.val_split).fingerprint()

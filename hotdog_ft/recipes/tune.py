@@ -128,6 +128,11 @@ def tune(
     storage: a database's URL, to share the study of that name among machines; else one in the folder.
     on_trial: called with the way and each finished trial. Raises: what fine_tune raises, but for DivergedError.
     """
+    if config.method == "probe":
+        raise ConfigError(
+            "--method: a probe has no setting to search: its penalty is chosen by cross-validation.",
+            hint="Use --method finetune or lp-ft.",
+        )
     config, judges = judged_apart(config, "tune", progress)
     ways = ways_to_train(config, SCRATCH_DEFAULTS["lr"])
     fingerprint = open_source(config.data, config.seed, config.val_split).fingerprint()

@@ -41,7 +41,7 @@ def draw_comparison(curves: Curves, path: Path) -> None:
 
 
 def _seeds_and_mean(ax: Axes, runs: Sequence[Sequence[EpochResult]], field: str, name: str, colour: str) -> None:
-    """Thin lines, and a thick one as far as every seed goes that has not diverged at once."""
+    """Thin lines, and a thick one as far as all seeds go that have not diverged at once; a single epoch goes across."""
     lines = [[float("nan") if (v := getattr(r, field)) is None else v for r in run] for run in runs if run]
     epochs = [result.epoch for run in runs[:1] for result in run]
     for run, values in zip([run for run in runs if run], lines):
@@ -52,6 +52,8 @@ def _seeds_and_mean(ax: Axes, runs: Sequence[Sequence[EpochResult]], field: str,
     shared = min(map(len, lines))
     epochs = [r.epoch for r in next(run for run in runs if run)][:shared]
     mean = np.mean([values[:shared] for values in lines], axis=0)
+    if shared == 1:  # a probe: as far as the others' curves
+        ax.axhline(mean[0], color=colour, linewidth=1.2, linestyle="--")
     of = "one seed" if len(lines) == 1 else f"mean of {len(lines)} seeds"
     ax.plot(epochs, mean, color=colour, linewidth=2.2, marker="o", markersize=5, label=f"{name}, {of}")
 

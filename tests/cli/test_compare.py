@@ -28,10 +28,10 @@ ROW = re.compile(r"(.{16})  +(\d|mean)  .*  ([01]\.\d{3})  (?:([01]\.\d{3}) to (
 
 
 def test_each_way_and_seed_has_a_row_with_its_interval(run_cli, options):
-    status, out, err = run_cli(*options, "--seeds", 2, "--also", "freeze")
+    status, out, err = run_cli(*options, "--seeds", 2, "--also", "freeze,probe")
     assert status == 0, err
     rows = [match.groups() for match in map(ROW.fullmatch, out.splitlines()) if match]
-    ways = ("fine-tuned", "from scratch", "frozen features")
+    ways = ("fine-tuned", "from scratch", "frozen features", "probe")
     assert [(row[0].strip(), row[1]) for row in rows] == [(way, seed) for way in ways for seed in ("0", "1", "mean")]
     for _, _, accuracy, low, high in (row for row in rows if row[1] != "mean"):
         right = round(float(accuracy) * 6)

@@ -155,6 +155,7 @@ def test_other_settings_are_refused_by_name(run_cli, options):
         (["--lr", "0.1,fast"], "--lr: should be a valid number"),
         (["--lr", "0.1,0.10"], "--lr: names a value twice"),
         (["--lr", "0.1,0.2", "--val-split", 0], "--val-split: 0"),
+        (["--lr", "0.1,0.2", "--method", "probe"], "--lr: a probe doesn't use it"),
     ],
 )
 def test_what_makes_no_sweep_is_refused(run_cli, options, more, named):

@@ -145,6 +145,7 @@ def test_other_settings_are_refused_by_name(run_cli, options):
     [
         (["--weights", "none"], "--weights: none"),
         (["--val-split", 0], "--val-split: 0"),
+        (["--method", "probe"], "--method: a probe has no setting"),
         (["--storage", "nonsense"], "--storage: the database can't be used"),
         (["--storage", "postgresql://me:sesame@127.0.0.1:1/none"], "--storage: the database can't be used"),
     ],
