@@ -26,7 +26,7 @@ from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError, RunError
 from hotdog_ft.files import write_text
 from hotdog_ft.models.weights import find_weights
-from hotdog_ft.recipes.fine_tune import fine_tune
+from hotdog_ft.recipes.fine_tune import fine_tune, next_epoch
 from hotdog_ft.runs import Run
 from hotdog_ft.training import EpochResult, find_devices
 
@@ -178,7 +178,7 @@ def train_once(
     try:
         run = fine_tune(dataclasses.replace(config, out=str(folder)), on_epoch=keep, progress=progress, test=test)
     except DivergedError:
-        return Point(name, tuple(results), diverged_at=len(results) + 1)
+        return Point(name, tuple(results), diverged_at=next_epoch(results))
     return Point(name, tuple(run.results), kept=run.kept)
 
 

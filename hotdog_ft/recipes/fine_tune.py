@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -92,7 +92,7 @@ def fine_tune(
     except KeyboardInterrupt:
         nd.waitall()
         raise InterruptedRunError(
-            f"Interrupted in epoch {len(run.results) + 1}. {_kept(run)}",
+            f"Interrupted in epoch {next_epoch(run.results)}. {_kept(run)}",
             hint="Run the same command to start again"
             + (", with another --out." if config.out and run.results else "."),
         ) from None
@@ -126,13 +126,16 @@ def train(
     devices: list[mx.Context],
     progress: Progress | None = None,
 ) -> Iterator[training.EpochResult]:
-    """One result an epoch, by the method that the configuration names: a probe, all layers, or one after the other."""
+    """One result an epoch, by the method that the configuration names: a probe, all layers, or one after the other.
+
+    lp-ft's probe is epoch 0, so that --keep best can keep it.
+    """
     labels, classes = train_iter.split.labels, len(net.classes)
     class_weights = training.balanced_weights(labels, classes) if config.class_weights == "balanced" else None
     if prober:
         probed = prober.fit(train_iter, val_iter, test_iter, class_weights, config.seed)
-        if config.method == "probe":
-            yield probed
+        yield probed if config.method == "probe" else dataclasses.replace(probed, epoch=0)
+        if config.method == "probe" or config.epochs == 0:
             return
     softens = bool(config.epochs and (config.label_smoothing or config.mixup))
     yield from training.train_fine_tuning(
@@ -197,6 +200,11 @@ def loaders(
             if loader:
                 loader.check()
     return train, validation, test
+
+
+def next_epoch(results: Sequence[training.EpochResult]) -> int:
+    """The epoch after the last result's."""
+    return results[-1].epoch + 1 if results else 1
 
 
 def _kept(run: Run) -> str:

@@ -60,6 +60,7 @@ def test_lp_ft_starts_from_the_probe(probing):
     start = fine_tune(probing(method="lp-ft", epochs=0))
     assert start.results[-1].test_acc == probe.results[-1].test_acc
     went_on = fine_tune(probing(method="lp-ft", epochs=1, lr=1e-6))
+    assert [result.epoch for result in went_on.results] == [0, 1]
     assert went_on.results[-1].test_acc == probe.results[-1].test_acc
 
 
