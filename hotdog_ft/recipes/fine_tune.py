@@ -72,7 +72,7 @@ def fine_tune(
         freeze_batch_norm=config.freeze_batch_norm,
     )
     train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
-    prober = Prober(net, source, devices[0], progress) if source and config.method != "finetune" else None
+    prober = Prober(net, source, data.root, devices[0], progress) if source and config.method != "finetune" else None
     fingerprint = data.fingerprint()
 
     run = Run.create(command, config)

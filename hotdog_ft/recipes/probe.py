@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 
 from hotdog_ft.backend import mx, nd
 from hotdog_ft.data.download import Progress
+from hotdog_ft.data.folder import Split
 from hotdog_ft.data.loader import PhotoLoader
 from hotdog_ft.inference.metrics import log_loss
 from hotdog_ft.inference.outcome import Outcome
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
-from hotdog_ft.models.feature_cache import feature_file, read_features, write_features
+from hotdog_ft.models.feature_cache import cached_features, feature_file
 from hotdog_ft.models.features import Features, compute_features
 from hotdog_ft.models.reading import SourceWeights
 from hotdog_ft.training import EpochResult
@@ -21,13 +23,16 @@ from hotdog_ft.training.probe import Head, fit_head
 
 
 class Prober:
-    """Fits a network's output layer, and answers for the network from the features that it has seen."""
+    """Fits a network's output layer, and answers for the network from the features that it has seen.
+
+    source: what the network starts from. root: the data set's folder.
+    """
 
     def __init__(
-        self, net: Classifier, source: SourceWeights, device: mx.Context, progress: Progress | None = None
+        self, net: Classifier, source: SourceWeights, root: Path, device: mx.Context, progress: Progress | None = None
     ) -> None:
         self._net = net
-        self._source = source
+        self._file = feature_file(net, source.sha256, root)
         self._device = device
         self._progress = progress
         self._seen: dict[PhotoLoader, Features] = {}
@@ -36,13 +41,13 @@ class Prober:
     def features(self, loader: PhotoLoader) -> Features:
         """Of a loader's photos, as in a test. The loader gets to know which of them are broken. Raises: DataError."""
         if loader not in self._seen:
-            path = feature_file(self._net, self._source.sha256, loader.split)
-            features = read_features(path)
-            if features is None:
-                features = compute_features(
-                    self._net, loader.split, self._device, loader.batch_size, loader.workers, self._progress
+
+            def compute(split: Split) -> Features:
+                return compute_features(
+                    self._net, split, self._device, loader.batch_size, loader.workers, self._progress
                 )
-                write_features(path, features)
+
+            features = cached_features(self._file, loader.split, compute)
             loader.broken |= set(range(len(loader.split))) - set(features.good.tolist())
             self._seen[loader] = features
         return self._seen[loader]

@@ -73,10 +73,12 @@ def test_probabilities_of_a_probe_are_calibrated_by_photos_held_out(probing):
 def test_broken_photos_are_told_once_and_counted(probing, photos, caplog, method):
     for part in ("train", "test"):
         (photos / part / "red" / "0.jpg").write_bytes(b"broken")
-    run = fine_tune(probing(method=method, epochs=1))
-    assert run.skipped == 2
-    assert run.tested[1] == 5
-    assert caplog.text.count("train/red/0.jpg") == 1
+    for _ in range(2):  # with features in the cache the second time
+        caplog.clear()
+        run = fine_tune(probing(method=method, epochs=1))
+        assert run.skipped == 2
+        assert run.tested[1] == 5
+        assert caplog.text.count("train/red/0.jpg") == 1
 
 
 @pytest.mark.parametrize("method", METHODS)
