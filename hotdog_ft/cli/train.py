@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hotdog_ft.cli import drop_stdout
-from hotdog_ft.cli.options import common_options, progress, read_config, training_options
+from hotdog_ft.cli.options import common_options, log, progress, read_config, training_options
+from hotdog_ft.config import TrainConfig
 from hotdog_ft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,16 +18,48 @@ if TYPE_CHECKING:
 DEFAULTS: dict[str, Any] = {}
 
 
+def _parse_time(context: click.Context, param: click.Parameter, text: str | None) -> float | None:
+    """`90s`, `5m`, `1h30m` in seconds."""
+    if text is None:
+        return None
+    number = r"(\d+(?:\.\d+)?)"
+    parts = re.fullmatch(f"(?:{number}h)?(?:{number}m)?(?:{number}s)?", text.strip())
+    seconds = sum(float(value or 0) * unit for value, unit in zip(parts.groups(), (3600, 60, 1))) if parts else 0
+    if not seconds:
+        raise click.BadParameter(f"{text!r} is no time such as 90s, 5m or 1h30m")
+    return seconds
+
+
 @click.command()
 @training_options(DEFAULTS)
+@click.option(
+    "--budget",
+    envvar="HOTDOG_FT_BUDGET",
+    callback=_parse_time,
+    metavar="TIME",
+    help="Choose network (unless --model names it), method and epochs to fit into a time, as in 90s, 5m or 1h30m.",
+)
 @common_options
-def train(**values: Any) -> None:
+def train(budget: float | None, **values: Any) -> None:
     """Fine-tune a pretrained network on a data set.
 
     Without options this is the book's recipe: ResNet-18 with ImageNet weights on the hot dog data set, 5 epochs of
     stochastic gradient descent, the output layer learning ten times faster than the rest.
     """
-    run_training("train", values, DEFAULTS)
+    run_training("train", values, _fit(budget, values) if budget else DEFAULTS)
+
+
+def _fit(budget: float, values: dict[str, Any]) -> dict[str, Any]:
+    """What to train with, other than told, to fit into so many seconds."""
+    config = read_config(dict(values), DEFAULTS)
+
+    from hotdog_ft.recipes.budget import check_left_open, plan_within
+
+    model = None if config.model == TrainConfig().model and values["model"] is None else config.model
+    plan = plan_within(budget, config, model, progress())
+    check_left_open(read_config(dict(values), plan.settings), plan)
+    log.info("%s", plan.describe())
+    return plan.settings
 
 
 def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any]) -> None:

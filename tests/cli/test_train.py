@@ -375,3 +375,23 @@ def test_balanced_classes_change_the_training_of_an_unbalanced_folder_alone(trai
         (photos / "train" / "red" / f"{i}.jpg").unlink()
     runs = [trained("--class-weights", weights) for weights in ("none", "balanced")]
     assert params_of(runs[0]) != params_of(runs[1])
+
+
+@pytest.mark.parametrize("text", ["", "5", "m", "5 minutes", "-5m", "0s"])
+def test_a_budget_that_is_no_time_is_refused(run_cli, quick, text):
+    status, _, err = run_cli("train", *quick, "--budget", text)
+    assert status == 2
+    assert "--budget" in err
+    assert "90s" in err
+
+
+@pytest.mark.slow
+def test_a_budget_chooses_the_method_and_the_epochs(run_cli, photos, source):
+    options = ["--data", photos, "--model", "mobilenet0.25", "--weights", source[0], "--image-size", 32, "--out", "r"]
+    status, _, err = run_cli("train", *options, "--budget", "1h")
+    assert status == 0, err
+    assert "mobilenet0.25, a probe, then 10 epochs of all layers" in err
+    config = Path("r/config.yaml").read_text()
+    assert "method: lp-ft" in config
+    assert "keep: best" in config
+    assert run_cli("train", *options, "--budget", "1h", "--epochs", 3)[2].startswith("Error: --epochs: --budget")
