@@ -41,7 +41,9 @@ class TrainConfig:
     data: Annotated[
         str, MinLen(1), Help("The photos: hotdog, demo, or a folder or ZIP of class folders.", "hotdog|demo|DIR|ZIP")
     ] = "hotdog"
-    model: Annotated[str, MinLen(1), Help("The network; `hotdog-ft models` lists them.", "NAME")] = "resnet18_v2"
+    model: Annotated[
+        str, MinLen(1), Help("The network, or several as in A+B; `hotdog-ft models` lists them.", "NAME")
+    ] = "resnet18_v2"
     weights: Annotated[
         str,
         MinLen(1),

@@ -8,6 +8,7 @@ import click
 
 from hotdog_ft.cli.options import common_options, progress
 from hotdog_ft.config import TrainConfig
+from hotdog_ft.errors import ConfigError
 
 log = logging.getLogger("hotdog_ft")
 
@@ -123,7 +124,10 @@ def import_(file: str, model: str, photo: str | None) -> None:
     from hotdog_ft.files import check_file
     from hotdog_ft.models.table import find_network
 
-    find_network(model)
+    if parts := find_network(model).parts:
+        raise ConfigError(
+            f"--model: {model} is {len(parts)} networks.", hint=f"Import a file for {parts[0].name}, then for the next."
+        )
     check_file(file, "FILE: ", hint="Give the path of a file of weights.")
     if photo is not None:
         check_file(photo, "--photo: ", hint="Give the path of a photo.")

@@ -64,7 +64,7 @@ class Network:
     name: str
     family: str
     zoo: str
-    """Who builds it: gluon, gluoncv, or own."""
+    """Who builds it: gluon, gluoncv, own; or together, of `parts`."""
     parameters: int
     """With 1000 classes, without running statistics."""
     preprocess: Preprocess
@@ -74,6 +74,8 @@ class Network:
     """Whether it trains with oneDNN, MXNet's library of fast CPU operators."""
     refused: Optional[str] = None
     """Why it can't be fine-tuned."""
+    parts: tuple[Network, ...] = ()
+    """The networks whose features it puts side by side."""
 
     @property
     def top1(self) -> float | None:
@@ -106,7 +108,12 @@ def networks() -> dict[str, Network]:
 
 
 def find_network(name: str) -> Network:
-    """The network of this name, if it can be fine-tuned. Raises: ConfigError, with the nearest name or the reason."""
+    """The network of this name, if it can be fine-tuned; `A+B`: the features of both, and one output layer.
+
+    Raises: ConfigError, with the nearest name or the reason.
+    """
+    if "+" in name:
+        return _together(name, tuple(find_network(part) for part in name.split("+")))
     known = networks()
     if name not in known:
         raise ConfigError(
@@ -137,6 +144,33 @@ def matching(patterns: Sequence[str]) -> list[Network]:
                 hint="`hotdog-ft models` lists them.",
             )
     return [row for name, row in known.items() if not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)]
+
+
+def _together(name: str, parts: tuple[Network, ...]) -> Network:
+    """Networks as one, for images of the largest one's size. Raises: ConfigError, when they don't go together."""
+    if len(set(parts)) < len(parts):
+        raise ConfigError(f"{name}: names a network twice.", hint="Name different ones.")
+    for part in parts:
+        if part.family == "SqueezeNet" or part.zoo == "gluoncv":
+            raise ConfigError(
+                f"{name}: {part.name} doesn't end in a vector of features that could stand beside others'.",
+                hint="Put networks of Gluon's zoo or EfficientNet-Lite together.",
+            )
+        if (part.preprocess.mean, part.preprocess.std) != (parts[0].preprocess.mean, parts[0].preprocess.std):
+            raise ConfigError(
+                f"{name}: {parts[0].name} and {part.name} want their pixels normalised differently.",
+                hint="`hotdog-ft models NAME` shows how: put those together that want the same.",
+            )
+    return Network(
+        name=name,
+        family="together",
+        zoo="together",
+        parameters=sum(part.parameters for part in parts),
+        preprocess=max((part.preprocess for part in parts), key=lambda preprocess: preprocess.image_size),
+        weights=(),
+        onednn=all(part.onednn for part in parts),
+        parts=parts,
+    )
 
 
 def _source(stores: dict[str, dict[str, Any]], row: dict[str, Any]) -> Source:

@@ -18,6 +18,7 @@ from hotdog_ft.errors import ConfigError
 from hotdog_ft.models.efficientnet_lite import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from hotdog_ft.models.group_norm import GroupNorm
 from hotdog_ft.models.table import Network, find_network
+from hotdog_ft.models.together import Together
 
 _OWN_NETWORKS = {
     "efficientnet_lite0": efficientnet_lite0,
@@ -45,6 +46,8 @@ def build_source(name: str, image_size: int, classes: int = 1000) -> gluon.Hybri
     Raises: ConfigError, when its zoo isn't installed.
     """
     network = find_network(name)
+    if network.parts:
+        return Together([build_source(part.name, image_size) for part in network.parts], classes)
     if network.zoo == "own":
         return _OWN_NETWORKS[name](classes=classes, image_size=image_size)
     if network.zoo == "gluon":
