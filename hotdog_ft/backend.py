@@ -69,6 +69,7 @@ def _import_mxnet():
         os.environ["OMP_NUM_THREADS"] = str(cores())
     # Threads that spin while they wait gain nothing on an idle machine, and make small networks crawl on a busy one.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("MXNET_SUBGRAPH_VERBOSE", "0")  # else it tells whenever operators are fused
     if "bool" not in vars(np):
         np.bool = bool  # type: ignore[attr-defined]
     if installed_build() == "mxnet-cu112":

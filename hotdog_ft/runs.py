@@ -17,15 +17,16 @@ import json
 import math
 import os
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hotdog_ft.backend import installed_build, mx, nd
+from hotdog_ft.backend import gluon, installed_build, mx, nd
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import HotdogError, RunError
-from hotdog_ft.files import replacing, sha256, write_text
+from hotdog_ft.files import replacing, replacing_folder, sha256, write_text
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.reading import SourceWeights
@@ -34,6 +35,8 @@ from hotdog_ft.training.trainer import EpochResult
 
 FORMAT_VERSION = 1
 ROOT = Path("runs")
+SYMBOL = "net-symbol.json"
+"""The graph of a network in 8-bit integers; others are built by their architecture's name."""
 
 
 class Run:
@@ -139,6 +142,21 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
         json_path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
+def save_quantized(folder: Path, net: gluon.SymbolBlock, original: Path) -> None:
+    """Write a model folder whose network is in 8-bit integers; all else is as in the model folder `original`.
+
+    Raises: RunError, OSError.
+    """
+    described = _read_json(original / "model.json")
+    with replacing_folder(folder) as temporary:
+        net.export(str(temporary / "net"))
+        (temporary / "net-0000.params").rename(temporary / "net.params")
+        described["quantized"] = "int8"
+        described["parameters_sha256"] = sha256(temporary / "net.params")
+        described["symbol_sha256"] = sha256(temporary / SYMBOL)
+        write_text(temporary / "model.json", json.dumps(described, indent=2) + "\n")
+
+
 def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
     """The classifier in a run's folder or in a model folder. Raises: RunError."""
     folder = find_model(path)
@@ -155,12 +173,17 @@ def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
             f"{params}: is missing, or not the file that was saved with this model.",
             hint="Copy the whole model folder again, or train again.",
         )
+    if described.get("quantized"):
+        _check_quantized(folder, described, devices)
     try:
         preprocess = Preprocess.from_dict(described["preprocess"])
         classes = tuple(str(name) for name in described["classes"])
         temperature = _temperature(described)
-        net = zoo.build(described["architecture"], len(classes), preprocess.image_size)
-        net.load_parameters(str(params), ctx=devices)
+        if described.get("quantized"):
+            net = _load_quantized(folder, described, devices)
+        else:
+            net = zoo.build(described["architecture"], len(classes), preprocess.image_size)
+            net.load_parameters(str(params), ctx=devices)
     except (KeyError, TypeError, ValueError, AssertionError, mx.MXNetError, HotdogError) as error:
         reason = str(error).strip().splitlines()[-1]  # MXNet puts a C++ traceback before it
         raise RunError(
@@ -171,6 +194,25 @@ def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
     classifier.temperature = temperature
     classifier.normalize.initialize(ctx=devices)
     return classifier
+
+
+def _load_quantized(folder: Path, described: dict[str, Any], devices: list[mx.Context]) -> gluon.SymbolBlock:
+    """The network in 8-bit integers that save_quantized wrote. Raises: MXNetError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it can't tell an input's type
+        return gluon.SymbolBlock.imports(str(folder / SYMBOL), ["data"], str(folder / "net.params"), ctx=devices)
+
+
+def _check_quantized(folder: Path, described: dict[str, Any], devices: list[mx.Context]) -> None:
+    """Raise RunError unless the network in 8-bit integers is whole, and the devices can run it."""
+    symbol = folder / SYMBOL
+    if any(device.device_type != "cpu" for device in devices):
+        raise RunError(f"{folder}: a network in 8-bit integers runs on the CPU.", hint="Use --devices cpu.")
+    if not symbol.is_file() or sha256(symbol) != described.get("symbol_sha256"):
+        raise RunError(
+            f"{symbol}: is missing, or not the file that was saved with this model.",
+            hint="Copy the whole model folder again, or export it again.",
+        )
 
 
 def find_model(path: str | Path) -> Path:

@@ -64,7 +64,7 @@ def evaluate_run(
     classifier = load_model(run, [device])
     classifier.hybridize(static_alloc=True, static_shape=True)
     if data is None:
-        data, split, part = _own_photos(folder, classifier.classes, part or "test", progress)
+        data, split, part = own_photos(folder, classifier.classes, part or "test", progress)
     else:
         split, part = open_labelled(data, classifier.classes, part, progress)
         if part == "all" and _was_trained_on(folder, data):
@@ -77,7 +77,7 @@ def evaluate_run(
     return Evaluated(str(run), data, part, mirror, len(split) - found.total, found)
 
 
-def _own_photos(model: Path, classes: tuple[str, ...], part: str, progress: Progress | None) -> tuple[str, Split, str]:
+def own_photos(model: Path, classes: tuple[str, ...], part: str, progress: Progress | None) -> tuple[str, Split, str]:
     """The data that a run was trained on, as it was then split: its name, the part's photos, and the part."""
     path = model.parent / "config.yaml"
     if not path.is_file():
