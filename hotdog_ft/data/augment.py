@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Union
 
 import cv2
 import numpy as np
 
+from hotdog_ft.data.photo import Photo
 from hotdog_ft.data.preprocess import Preprocess
 
-Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-"""uint8 RGB (any, any, 3) and a generator of this photo's own -> uint8 RGB (size, size, 3)."""
+Transform = Callable[[Union[np.ndarray, Photo], np.random.Generator], np.ndarray]
+"""A photo, or uint8 RGB (any, any, 3), and a generator of its own -> uint8 RGB (size, size, 3). Raises: ImageError."""
 
 
 def for_training(preprocess: Preprocess) -> Transform:
-    """The book's augmentation: a random part, resized, and mirrored half of the time."""
+    """The book's augmentation: a random part, resized, and mirrored half of the time.
 
-    def transform(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        left, top, width, height = random_area(image.shape[1], image.shape[0], rng)
-        size = (preprocess.image_size, preprocess.image_size)
-        image = preprocess.resized(image[top : top + height, left : left + width], size)
+    The part is drawn from the whole photo before that is decoded, so that only its size has a say in it.
+    """
+    size = (preprocess.image_size, preprocess.image_size)
+
+    def transform(image: np.ndarray | Photo, rng: np.random.Generator) -> np.ndarray:
+        photo = Photo.of(image)
+        area = random_area(photo.width, photo.height, rng)
+        image = preprocess.resized(photo.part(*area, size), size)
         return cv2.flip(image, 1) if rng.random() < 0.5 else image
 
     return transform

@@ -19,7 +19,7 @@ import numpy as np
 
 from hotdog_ft.data.augment import Transform
 from hotdog_ft.data.folder import Split
-from hotdog_ft.data.photo import read_photo
+from hotdog_ft.data.photo import open_photo, read_photo
 from hotdog_ft.errors import DataError, ImageError
 
 log = logging.getLogger(__name__)
@@ -100,13 +100,13 @@ class PhotoLoader:
     def _read(self, index: int, epoch: int) -> np.ndarray | None:
         """The photo at a position of the split, transformed; None when it is broken."""
         try:
-            image = read_photo(self.split.paths[index])
+            photo = open_photo(self.split.paths[index])
+            return self.transform(photo, np.random.default_rng((self.seed, epoch, index)))
         except ImageError as error:
             if index not in self.broken:
                 log.warning("Skipped: %s", error.message)
             self.broken.add(index)
             return None
-        return self.transform(image, np.random.default_rng((self.seed, epoch, index)))
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int, lead: int) -> Iterator[Result]:

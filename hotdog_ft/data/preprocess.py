@@ -14,6 +14,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from hotdog_ft.data.photo import Photo
+
 _INTERPOLATION = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
@@ -39,19 +41,21 @@ class Preprocess:
         resize = math.ceil(self.resize * image_size / self.image_size)
         return dataclasses.replace(self, image_size=image_size, resize=resize)
 
-    def for_test(self, image: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Resize and cut out the centre. uint8 (any, any, 3) -> uint8 (image_size, image_size, 3).
+    def for_test(self, image: np.ndarray | Photo, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Resize and cut out the centre. A photo, or uint8 (any, any, 3) -> uint8 (image_size, image_size, 3).
 
-        rng is not used: this has the signature of the training transformation.
+        rng is not used: this has the signature of the training transformation. Raises: ImageError, for a Photo.
         """
-        height, width = image.shape[:2]
+        photo = Photo.of(image)
         if self.keep_ratio:
-            scale = self.resize / min(height, width)
-            size = (max(round(width * scale), self.resize), max(round(height * scale), self.resize))
+            scale = self.resize / min(photo.height, photo.width)
+            size = (max(round(photo.width * scale), self.resize), max(round(photo.height * scale), self.resize))
         else:
             size = (self.resize, self.resize)
-        # Cutting the centre out first would save work on large photos, but resizing must see the same pixels.
-        return center_crop(self.resized(image, size), self.image_size)
+        # Cutting the centre out first would save a quarter of the resizing, which is little beside the decoding, and
+        # would give other pixels: the centre's edges lie between pixels of the photo.
+        whole = photo.part(0, 0, photo.width, photo.height, size)
+        return center_crop(self.resized(whole, size), self.image_size)
 
     def resized(self, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """`image` at size (width, height)."""

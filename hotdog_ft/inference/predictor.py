@@ -11,7 +11,7 @@ import numpy as np
 
 from hotdog_ft.backend import cores, mx
 from hotdog_ft.data.loader import in_order
-from hotdog_ft.data.photo import read_photo
+from hotdog_ft.data.photo import open_photo
 from hotdog_ft.errors import ConfigError, HotdogError, ImageError
 from hotdog_ft.inference.outcome import logits_of
 from hotdog_ft.models.classifier import Classifier
@@ -105,7 +105,7 @@ class Predictor:
 
     def _read(self, path: str | Path) -> tuple[str, np.ndarray | ImageError]:
         try:
-            return str(path), self.classifier.preprocess.for_test(read_photo(path))
+            return str(path), self.classifier.preprocess.for_test(open_photo(path))
         except ImageError as error:
             return str(path), error
 

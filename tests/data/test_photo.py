@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hotdog_ft.data.photo import decode_photo, read_photo
+from hotdog_ft.data.photo import Photo, decode_photo, open_photo, read_photo
 from hotdog_ft.errors import ImageError
 from tests.conftest import draw, save
 
@@ -162,3 +162,87 @@ def test_a_damaged_jpeg_gives_a_picture_or_an_image_error(data):
     except ImageError:
         return
     assert image.shape[2] == 3
+
+
+def large(size: tuple[int, int] = (521, 603)) -> np.ndarray:
+    """A picture with detail of every size, the smaller the fainter, as photos have it: uint8 RGB, shape (*size, 3)."""
+    image = np.zeros((*size, 3), np.float32)
+    for step in (2, 4, 8, 16, 32, 64, 128):
+        noise = np.random.default_rng(step).normal(size=(size[0] // step + 2, size[1] // step + 2, 3))
+        image += cv2.resize((step**0.75 * noise).astype(np.float32), size[::-1], interpolation=cv2.INTER_CUBIC)
+    return np.clip(image + 128, 0, 255).astype(np.uint8)
+
+
+def jpeg_of(path, image: np.ndarray, orientation: int = 1):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path.write_bytes(encode(Image.fromarray(image), "JPEG", quality=92, exif=exif))
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_photo_in_full_is_the_whole_decoding(tmp_path, orientation):
+    path = jpeg_of(tmp_path / "large.jpg", large(), orientation)
+    photo, image = open_photo(path), read_photo(path)
+    assert (photo.height, photo.width) == image.shape[:2]
+    assert (photo.part(0, 0, photo.width, photo.height, image.shape[1::-1]) == image).all()
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+def test_a_reduced_photo_is_the_mean_of_areas_or_nearly_so(tmp_path, reduction):
+    path = jpeg_of(tmp_path / "large.jpg", large((800, 1200)), orientation=6)
+    image = read_photo(path)
+    size = (image.shape[1] // reduction, image.shape[0] // reduction)
+    reduced = open_photo(path).part(0, 0, image.shape[1], image.shape[0], size)
+    expected = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    assert np.abs(reduced.astype(int) - expected).mean() < 2
+
+
+def test_a_reduced_photo_has_the_last_pixels_of_sides_that_no_block_divides(tmp_path):
+    path = jpeg_of(tmp_path / "large.jpg", large(), orientation=8)
+    photo = open_photo(path)
+    for reduction in (2, 4, 8):
+        assert photo.decode(reduction).shape == (-(-photo.height // reduction), -(-photo.width // reduction), 3)
+
+
+@given(st.data())
+def test_a_part_comes_from_the_strongest_reduction_that_has_enough_pixels(data):
+    asked = []
+
+    def decode(reduction):
+        asked.append(reduction)
+        return np.zeros((-(-2000 // reduction), -(-3001 // reduction), 3), np.uint8)
+
+    left, right = sorted(data.draw(st.lists(st.integers(0, 3001), min_size=2, max_size=2, unique=True)))
+    top, bottom = sorted(data.draw(st.lists(st.integers(0, 2000), min_size=2, max_size=2, unique=True)))
+    width, height, size = right - left, bottom - top, data.draw(st.tuples(st.integers(1, 500), st.integers(1, 500)))
+    part = Photo(3001, 2000, decode, (8, 4, 2, 1)).part(left, top, width, height, size)
+    (reduction,) = asked
+    assert abs(part.shape[1] - width / reduction) < 1
+    assert abs(part.shape[0] - height / reduction) < 1
+    if reduction == 1:
+        assert part.shape[:2] == (height, width)
+    else:
+        assert part.shape[1] >= size[0]
+        assert part.shape[0] >= size[1]
+    assert reduction == 8 or width < 2 * reduction * size[0] or height < 2 * reduction * size[1]
+
+
+def test_a_photo_that_is_not_large_is_the_whole_decoding(tmp_path):
+    path = jpeg_of(tmp_path / "small.jpg", large((480, 500)))
+    assert (open_photo(path).part(10, 20, 400, 440, (20, 20)) == read_photo(path)[20:460, 10:410]).all()
+
+
+def test_a_large_photo_that_breaks_off_is_named_when_opened(tmp_path):
+    path = jpeg_of(tmp_path / "large.jpg", large())
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(ImageError, match=r"large\.jpg: the JPEG breaks off"):
+        open_photo(path)
+
+
+def test_a_large_jpeg_without_a_picture_in_it_is_named_when_decoded(tmp_path):
+    path = jpeg_of(tmp_path / "large.jpg", large())
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\xff\xdb", b"\xff\xfe"))  # its quantization tables turned into comments
+    with pytest.raises(ImageError, match=r"large\.jpg: not an image"):
+        open_photo(path).part(0, 0, 100, 100, (10, 10))
