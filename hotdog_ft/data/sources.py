@@ -129,11 +129,13 @@ def _demo_folder() -> Path:
 
 def _find_one_readable(folder: ImageFolder, split: Split, name: str) -> None:
     """Raise DataError for a class of which not one photo can be read: the rest can be skipped one by one."""
-    for label, class_name in enumerate(folder.classes):
-        members = [path for path, of in zip(split.paths, split.labels) if of == label]
-        if not any(_readable(path) for path in members):
+    members: list[list[Path]] = [[] for _ in folder.classes]
+    for path, label in zip(split.paths, split.labels):
+        members[label].append(path)
+    for class_name, paths in zip(folder.classes, members):
+        if not any(_readable(path) for path in paths):
             raise DataError(
-                f"{folder.root}: none of the {len(members)} {name} photos of {class_name!r} can be read.",
+                f"{folder.root}: none of the {len(paths)} {name} photos of {class_name!r} can be read.",
                 hint="Open some with an image viewer: they may not be images.",
             )
 
