@@ -1,96 +1,124 @@
-"""Measure training against what people would run instead, side by side: `scripts/bench --help`.
-
-Machines are shared and noisy, so the contenders take turns (A B A B …), each turn in a process of its own, and what
-counts is the ratio of medians.
-"""
+"""Measure hotdog-ft against what people would run instead, side by side on this machine: docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
+import contextlib
+import dataclasses
 import sys
-import time
-from importlib.metadata import version
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from hotdog_ft.backend import cores, installed_build
+from benchmarks import against
+from benchmarks.machine import machine, versions
+from benchmarks.photos import link_photos
+from benchmarks.results import Results, table
+from benchmarks.suites import Setting, elapsed, loading, memory, peak, prediction, start, training
+from benchmarks.turns import Comparison, take_turns
+from hotdog_ft.data.folder import read_folder
 from hotdog_ft.data.sources import open_source
+from hotdog_ft.errors import HotdogError
 
-CONTENDERS = {"the book's code": "benchmarks.book", "hotdog-ft": "benchmarks.tool"}
+SUITES = {
+    "training": training,
+    "prediction": prediction,
+    "input": loading,
+    "peak": peak,
+    "time": elapsed,
+    "memory": memory,
+    "start": start,
+}
+QUICK = 1 / 12
+"""The part of its time that a comparison gets with --quick: five minutes of the hour."""
+QUICK_PHOTOS = (96, 48)
+"""To train and to test, with --quick."""
 
 
-def main() -> None:
+def main() -> int:
+    """Measure, and write what was measured. Returns the exit status."""
+    options = parse()
+    try:
+        with tempfile.TemporaryDirectory(prefix="hotdog-ft-bench-") as scratch:
+            return bench(options, Path(scratch))
+    except HotdogError as error:
+        print(f"Error: {error.message}\nHint: {error.hint}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"Error: Interrupted.\nHint: What was finished is in {options.out}.", file=sys.stderr)
+        return 130
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)} (default: all)")
+    parser.add_argument("--quick", action="store_true", help="small and rough: five minutes in place of an hour")
     parser.add_argument("--data", default="demo", help="hotdog, demo, a folder or a ZIP (default: demo)")
-    parser.add_argument("--model", default="resnet18_v2", help="a network of Gluon's zoo (default: resnet18_v2)")
-    parser.add_argument("--batch-size", type=int, default=128, help="default: 128, the book's")
-    parser.add_argument("--batches", type=int, default=2, help="timed in each turn (default: 2)")
-    parser.add_argument("--turns", type=int, default=3, help="of each contender (default: 3)")
     parser.add_argument("--out", type=Path, default=Path("bench"), help="folder for bench.json and bench.md")
+    parser.add_argument("--rounds", type=int, help="as many, instead of as many as fit into the time")
+    parser.add_argument(
+        "--against",
+        metavar="REF",
+        help=f"compare this tree with another commit; suites: {', '.join(against.WORKLOADS)}. "
+        "Exit status 1 if it is slower by 10 %% or more",
+    )
+    parser.add_argument(
+        "--torch-python", default=sys.executable, metavar="PYTHON", help="a Python that has PyTorch (default: .venv's)"
+    )
     options = parser.parse_args()
-
-    folder = open_source(options.data).root
-    measured = {name: [] for name in CONTENDERS}
-    for turn in range(options.turns):
-        for name, module in CONTENDERS.items():
-            result = measure(module, folder, options)
-            measured[name].append(result)
-            print(f"turn {turn + 1}: {name}: {result['images_per_sec']:.2f} images/s", file=sys.stderr)
-    results = {"machine": machine(), "options": {k: str(v) for k, v in vars(options).items()}, "measured": measured}
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
-    (options.out / "bench.md").write_text(table(results))
-    print(table(results), end="")
+    known = against.WORKLOADS if options.against else SUITES
+    for name in options.suites:
+        if name not in known:
+            parser.error(f"there is no suite {name!r}" + (" for --against" if options.against else ""))
+    options.suites = options.suites or list(known)
+    return options
 
 
-def measure(module: str, folder: Path, options: argparse.Namespace) -> dict[str, float]:
-    """One turn of a contender, in a process of its own. The book's code gets MXNet's own choice of threads."""
-    command = [sys.executable, "-m", module, "--data", str(folder), "--model", options.model]
-    command += ["--batch-size", str(options.batch_size), "--batches", str(options.batches)]
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    process = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(process.stdout.splitlines()[-1])
+def bench(options: argparse.Namespace, scratch: Path) -> int:
+    """Measure what the options name, a comparison at a time. Returns the exit status."""
+    results = Results(machine(), versions(), {name: str(value) for name, value in vars(options).items()})
+    failed = False
+    with chosen(options, scratch) as comparisons:
+        for number, comparison in enumerate(comparisons):
+            print(f"{comparison.title}:", file=sys.stderr)
+            folder = scratch / f"comparison-{number}"
+            folder.mkdir()
+            measured = take_turns(comparison, folder, **effort(comparison, options), tell=tell)
+            if options.against:
+                note, fails = against.judge(comparison.figure, *measured)
+                comparison = dataclasses.replace(comparison, notes=(note,))
+                failed |= fails
+            results.add(comparison, measured)
+            results.write(options.out)
+            print(table(comparison, measured))
+    return 1 if failed else 0
 
 
-def machine() -> dict[str, str]:
-    """What the figures were measured on."""
-    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next((line.split(": ", 1)[1] for line in cpuinfo if line.startswith("model name")), platform.processor())
-    flags = next((line for line in cpuinfo if line.startswith("flags")), "")
-    return {
-        "processor": name,
-        "cores": str(cores()),
-        "instructions": "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else "neither AVX2 nor AVX-512",
-        "python": platform.python_version(),
-        installed_build() or "mxnet": version(installed_build() or "mxnet"),
-        "numpy": version("numpy"),
-        "date": time.strftime("%Y-%m-%d"),
-    }
+@contextlib.contextmanager
+def chosen(options: argparse.Namespace, scratch: Path) -> Iterator[list[Comparison]]:
+    """What is to be compared, with whatever it needs, for as long as the block takes. Raises: HotdogError."""
+    photos = link_photos(open_source(options.data), scratch / "photos", *(QUICK_PHOTOS if options.quick else ()))
+    setting = Setting(read_folder(photos), scratch, options.quick, options.torch_python)
+    if options.against:
+        with against.checked_out(options.against) as tree:
+            yield against.comparisons(setting, options.suites, options.against, tree)
+    else:
+        yield [each for name in options.suites for each in SUITES[name].comparisons(setting)]
 
 
-def table(results: dict) -> str:
-    """The medians, spreads and ratios as Markdown."""
-    medians = {
-        name: statistics.median(turn["images_per_sec"] for turn in turns) for name, turns in results["measured"].items()
-    }
-    first = next(iter(medians.values()))
-    lines = [
-        ", ".join(f"{name} {value}" for name, value in results["machine"].items()) + ".",
-        "",
-        "| contender | images/s (median) | lowest to highest | ratio | peak memory |",
-        "|---|---|---|---|---|",
-    ]
-    for name, turns in results["measured"].items():
-        speeds = [turn["images_per_sec"] for turn in turns]
-        peak = max(turn["peak_bytes"] for turn in turns) / 2**30
-        spread = f"{min(speeds):.2f} to {max(speeds):.2f}"
-        lines.append(f"| {name} | {medians[name]:.2f} | {spread} | {medians[name] / first:.2f} | {peak:.2f} GiB |")
-    return "\n".join(lines) + "\n"
+def effort(comparison: Comparison, options: argparse.Namespace) -> dict[str, float]:
+    """How long a comparison goes on: take_turns' seconds, least and most."""
+    if options.rounds or options.against:
+        rounds = options.rounds or (against.PAIRS_QUICK if options.quick else against.PAIRS)
+        return {"seconds": 0, "least": rounds, "most": rounds}
+    if options.quick:
+        return {"seconds": 60 * comparison.minutes * QUICK, "least": 1, "most": 3}
+    return {"seconds": 60 * comparison.minutes, "least": 3, "most": 10}
+
+
+def tell(line: str) -> None:
+    print(f"  {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
