@@ -23,7 +23,7 @@ import numpy as np
 from hotdog_ft.config import SCRATCH_DEFAULTS, TrainConfig
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.sources import open_source
-from hotdog_ft.errors import ConfigError, InterruptedRunError
+from hotdog_ft.errors import ConfigError, InterruptedRunError, RunError
 from hotdog_ft.files import replacing, write_text
 from hotdog_ft.recipes.compare import NAMES, as_csv, difference, right_answers, ways_to_train
 from hotdog_ft.recipes.experiment import Experiment, Point, check_same, judged_apart, train_once
@@ -115,6 +115,22 @@ def own_setting(way: str, config: TrainConfig) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != 0 or name in ("momentum", "freeze_features")}
 
 
+@contextlib.contextmanager
+def _told_when_lost() -> Iterator[None]:
+    """Raise RunError in place of what the database's own errors are, once it has been in use."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise RunError(
+            f"The database of the trials was lost: {reason}.",
+            hint="Run the same command again when it is back: finished trials are not repeated.",
+        ) from error
+
+
+@_told_when_lost()
 def tune(
     config: TrainConfig,
     trials: int = 20,

@@ -49,6 +49,24 @@ def test_both_ways_are_searched_in_as_many_trials(run_cli, options):
     assert not Path("t/trial").exists()
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # SQLAlchemy's connection to what is no database any more
+def test_a_database_that_is_lost_on_the_way_is_told(options, photos, source):
+    from hotdog_ft.errors import RunError
+    from hotdog_ft.recipes.tune import tune
+
+    config = TrainConfig(
+        data=str(photos), weights=str(source), model="mobilenet0.25", image_size=32, epochs=1, batch_size=4,
+        val_split=0.25, out="t",
+    )  # fmt: skip
+
+    def lose(way, trial):
+        Path("t/tune.db").write_bytes(b"no database" * 1000)
+
+    with pytest.raises(RunError, match="The database of the trials was lost") as caught:
+        tune(config, trials=2, on_trial=lose)
+    assert "again" in caught.value.hint
+
+
 def test_the_first_trial_is_the_setting_as_given(run_cli, options):
     run_cli(*options, "--trials", 1, "--lr", 0.02, "--wd", 0)
     tuned, scratch = rows()
