@@ -20,7 +20,7 @@ from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import replacing, write_text
 from hotdog_ft.inference.outcome import answer
-from hotdog_ft.recipes.experiment import Experiment, Point
+from hotdog_ft.recipes.experiment import Experiment, Point, look_at_data
 from hotdog_ft.report.comparison import draw_comparison
 from hotdog_ft.runs import load_model
 from hotdog_ft.stats import PairedDifference, mean_interval, paired_difference, wilson_interval
@@ -64,7 +64,7 @@ def compare(
     Raises: what fine_tune raises, but for DivergedError: that is a result.
     """
     ways = ways_to_train(config, scratch_lr, also)
-    fingerprint = open_source(config.data, config.seed, config.val_split, progress).fingerprint()
+    fingerprint = look_at_data(config, progress)
     experiment = Experiment.open("compare", config, fingerprint, progress=progress, scratch_lr=scratch_lr)
     numbers = tuple(range(config.seed, config.seed + seeds))
     points: dict[str, list[Point]] = {way: [] for way in ways}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from hotdog_ft.config import TrainConfig, option_name
+from hotdog_ft.data.check import warn_about
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError, RunError
@@ -176,10 +177,19 @@ def train_once(
             on_epoch(result)
 
     try:
-        run = fine_tune(dataclasses.replace(config, out=str(folder)), on_epoch=keep, progress=progress, test=test)
+        run = fine_tune(
+            dataclasses.replace(config, out=str(folder)), on_epoch=keep, progress=progress, test=test, check=False
+        )
     except DivergedError:
         return Point(name, tuple(results), diverged_at=next_epoch(results))
     return Point(name, tuple(run.results), kept=run.kept)
+
+
+def look_at_data(config: TrainConfig, progress: Progress | None = None) -> str:
+    """Warn of what is wrong with the data, once for all trainings. Returns its fingerprint. Raises: DataError."""
+    data = open_source(config.data, config.seed, config.val_split, progress)
+    warn_about(data, config.data)
+    return data.fingerprint()
 
 
 def judged_apart(config: TrainConfig, command: str, progress: Progress | None = None) -> tuple[TrainConfig, int]:

@@ -40,11 +40,12 @@ def fine_tune(
     on_epoch: Callable[[training.EpochResult], None] | None = None,
     progress: Progress | None = None,
     test: bool = True,
+    check: bool = True,
 ) -> Run:
     """Fine-tune as Dive into Deep Learning 13.2 does. Returns the finished run, its model saved after each epoch.
 
     on_epoch: called with each epoch's result. progress: tqdm, or what takes its arguments. test: whether to look at the
-    test photos at all; without them there is no picture and no report.
+    test photos at all; without them there is no picture and no report. check: warn of what is wrong with the data.
     Raises: ConfigError, DataError, DeviceError, DownloadError, WeightsError, RunError; DivergedError and
     InterruptedRunError, after which the model of the last whole epoch is kept.
     """
@@ -57,7 +58,8 @@ def fine_tune(
             "--keep best: there are no validation photos to choose by.",
             hint="Give --val-split 0.2, or photos in val/. Nothing is chosen on test/, lest it judge unfairly.",
         )
-    warn_about(data, config.data)
+    if check:
+        warn_about(data, config.data)
     source = find_weights(config.model, config.weights, progress)
     mx.random.seed(training.epoch_seed(config.seed, 0))
     net = target_net(

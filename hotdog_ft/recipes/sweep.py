@@ -12,11 +12,10 @@ import numpy as np
 
 from hotdog_ft.config import TrainConfig, option_name
 from hotdog_ft.data.download import Progress
-from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import replacing, write_text
 from hotdog_ft.recipes.compare import as_csv, finished_row
-from hotdog_ft.recipes.experiment import Experiment, Point, judged_apart
+from hotdog_ft.recipes.experiment import Experiment, Point, judged_apart, look_at_data
 from hotdog_ft.report.comparison import draw_sweep
 from hotdog_ft.stats import mean_interval, wilson_interval
 
@@ -88,7 +87,7 @@ def sweep(
         )
     first, judges = judged_apart(configs[0], "sweep", progress)
     configs = [dataclasses.replace(config, val_split=first.val_split) for config in configs]
-    fingerprint = open_source(first.data, first.seed, first.val_split).fingerprint()
+    fingerprint = look_at_data(first, progress)
     experiment = Experiment.open(
         "sweep", first, fingerprint, kind=f"sweep of {option}", free=(option,), progress=progress
     )

@@ -22,11 +22,10 @@ import numpy as np
 
 from hotdog_ft.config import SCRATCH_DEFAULTS, TrainConfig
 from hotdog_ft.data.download import Progress
-from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError, InterruptedRunError, RunError
 from hotdog_ft.files import replacing, write_text
 from hotdog_ft.recipes.compare import NAMES, as_csv, difference, right_answers, ways_to_train
-from hotdog_ft.recipes.experiment import Experiment, Point, check_same, judged_apart, train_once
+from hotdog_ft.recipes.experiment import Experiment, Point, check_same, judged_apart, look_at_data, train_once
 from hotdog_ft.report.comparison import draw_search
 from hotdog_ft.stats import PairedDifference
 from hotdog_ft.training import EpochResult
@@ -151,7 +150,7 @@ def tune(
         )
     config, judges = judged_apart(config, "tune", progress)
     ways = ways_to_train(config, SCRATCH_DEFAULTS["lr"])
-    fingerprint = open_source(config.data, config.seed, config.val_split).fingerprint()
+    fingerprint = look_at_data(config, progress)
     experiment = Experiment.open("tune", config, fingerprint, progress=progress, study=study)
     found: dict[str, Found] = {}
     with experiment.at_work(), _quiet_optuna(), contextlib.closing(Database(storage, experiment.folder)) as database:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -152,3 +153,9 @@ def test_photos_that_cannot_be_read_are_left_out_of_the_difference():
     first, second = Point("a", (), right="110-"), Point("b", (), right="1001")
     assert difference(first, second).total == 3
     assert difference(first, second).only_first == 1
+
+
+def test_what_is_wrong_with_the_data_is_told_once(run_cli, options, photos):
+    shutil.copy(photos / "train" / "red" / "0.jpg", photos / "test" / "red" / "0.jpg")
+    _, _, err = run_cli(*options, "--seeds", 2)
+    assert err.count("Warning: ") == 1
