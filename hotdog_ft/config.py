@@ -121,6 +121,10 @@ class TrainConfig:
         str, Help("What to train on: every GPU or else the CPU; or named ones.", "auto|cpu|cpu:N|gpu:I,J")
     ] = "auto"
     workers: Annotated[Optional[int], Ge(1), Le(256), Help("Threads that read photos.  [default: one a core]")] = None
+    cache: Annotated[
+        Literal["none", "ram", "disk"],
+        Help("Keep decoded photos in memory or in the cache folder; the results are the same, bit for bit."),
+    ] = "none"
     seed: Annotated[
         int, Ge(0), Lt(2**31), Help("The same seed, machine and number of threads give the same run, bit for bit.")
     ] = 0

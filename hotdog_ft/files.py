@@ -39,18 +39,20 @@ def check_file(path: str, option: str, hint: str) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, sync: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` if the block succeeds, else remove it.
 
-    A reader sees the old file or the new one, never half of either. The parent folder is made when missing.
+    A reader sees the old file or the new one, never half of either. The parent folder is made when missing. Without
+    sync, which waits for the disk, a power failure can leave less than that: for files that are checked when read.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last: OpenCV and matplotlib choose a format by it.
     temporary = path.with_name(f".{path.stem[:64]}-{secrets.token_hex(4)}{path.suffix}")
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        if sync:
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
         if error.filename == str(temporary):

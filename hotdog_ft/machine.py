@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from pathlib import Path
+
+# Files with a container's limit of memory and what it uses, in bytes: of version 2 and 1 of Linux's control groups.
+_CONTROL_GROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
 
 
 def cores() -> int:
@@ -10,3 +18,15 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """The bytes that this process may still take: the machine's, or a container's where those are fewer."""
+    limits = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits[0] = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    for limit, used in _CONTROL_GROUPS:
+        with contextlib.suppress(OSError, ValueError):  # there is no such file, or it says "max"
+            limits.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
+    return max(0, min(limits))

@@ -2,22 +2,23 @@
 
 OpenCV and file reads release Python's lock, so threads use every core, and a photo crosses to the training loop without
 being copied between processes. What a photo becomes depends on (seed, epoch, its position) alone, so the number of
-threads changes nothing but the time.
+threads changes nothing but the time; nor does a cache of decoded photos.
 """
 
 from __future__ import annotations
 
 import collections
-import itertools
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Optional, TypeVar
+from typing import NamedTuple, Optional, TypeVar
 
 import numpy as np
 
 from hotdog_ft.data.augment import Transform
+from hotdog_ft.data.cache import PhotoCache
 from hotdog_ft.data.folder import Split
 from hotdog_ft.data.photo import open_photo, read_photo
 from hotdog_ft.errors import DataError, ImageError
@@ -25,6 +26,9 @@ from hotdog_ft.errors import DataError, ImageError
 log = logging.getLogger(__name__)
 
 PREFETCH_BATCHES = 2
+
+PHOTOS_A_TASK = 8
+"""Handing a task to a thread, and waking the loop at its end, costs about what resizing a photo does."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -53,6 +57,7 @@ class PhotoLoader:
         workers: int,
         shuffle: bool = False,
         seed: int = 0,
+        cache: PhotoCache | None = None,
     ) -> None:
         self.split = split
         self.transform = transform
@@ -60,6 +65,7 @@ class PhotoLoader:
         self.workers = workers
         self.shuffle = shuffle
         self.seed = seed
+        self.open = cache.open if cache else open_photo
         self.broken: set[int] = set()
         """Positions in the split of the photos that can't be read, of those met so far."""
 
@@ -75,17 +81,13 @@ class PhotoLoader:
         order = np.arange(len(self.split))
         if self.shuffle:
             order = np.random.default_rng((self.seed, epoch)).permutation(order)
-        images = in_order(
-            lambda index: self._read(int(index), epoch), order, self.workers, (1 + PREFETCH_BATCHES) * self.batch_size
-        )
+        together = min(PHOTOS_A_TASK, max(1, self.batch_size // self.workers))
+        lead = (1 + PREFETCH_BATCHES) * -(-self.batch_size // together)
         found_one = False
-        for start in range(0, len(order), self.batch_size):
-            indices = order[start : start + self.batch_size]
-            batch = list(itertools.islice(images, len(indices)))
-            good = np.array([image is not None for image in batch])
-            if good.any():
+        for filling in in_order(self._read, self._tasks(order, epoch, together), self.workers, lead):
+            if filling and filling.good.any():
                 found_one = True
-                yield Batch(np.stack([image for image in batch if image is not None]), self.split.labels[indices[good]])
+                yield filling.batch(self.split.labels)
         if not found_one:
             raise DataError(
                 f"{self.split.paths[0].parent}: not one of its photos can be read.",
@@ -97,16 +99,60 @@ class PhotoLoader:
         for _ in in_order(read_photo, self.split.paths, self.workers, lead=4 * self.workers):
             pass
 
-    def _read(self, index: int, epoch: int) -> np.ndarray | None:
-        """The photo at a position of the split, transformed; None when it is broken."""
-        try:
-            photo = open_photo(self.split.paths[index])
-            return self.transform(photo, np.random.default_rng((self.seed, epoch, index)))
-        except ImageError as error:
-            if index not in self.broken:
-                log.warning("Skipped: %s", error.message)
-            self.broken.add(index)
-            return None
+    def _tasks(self, order: np.ndarray, epoch: int, together: int) -> Iterator[_Task]:
+        """The photos in this order, some together, none of them of two batches."""
+        for start in range(0, len(order), self.batch_size):
+            filling = _Filling(order[start : start + self.batch_size])
+            size = len(filling.indices)
+            for first in range(0, size, together):
+                yield _Task(filling, range(first, min(first + together, size)), epoch)
+
+    def _read(self, task: _Task) -> _Filling | None:
+        """Read and transform a task's photos. Returns its batch when these are the last of it."""
+        for place in task.places:
+            index = int(task.filling.indices[place])
+            try:
+                photo = self.open(self.split.paths[index])
+                image = self.transform(photo, np.random.default_rng((self.seed, task.epoch, index)))
+            except ImageError as error:
+                if index not in self.broken:
+                    log.warning("Skipped: %s", error.message)
+                self.broken.add(index)
+            else:
+                task.filling.put(place, image)
+        return task.filling if task.places.stop == len(task.filling.indices) else None
+
+
+class _Filling:
+    """A batch that threads fill with photos. indices: their positions in the split. good: which have come so far."""
+
+    def __init__(self, indices: np.ndarray) -> None:
+        self.indices = indices
+        self.good = np.zeros(len(indices), dtype=bool)
+        self._X: np.ndarray | None = None
+        self._lock = threading.Lock()
+
+    def put(self, place: int, image: np.ndarray) -> None:
+        """Copy a photo to its place. The first one says of what shape they are."""
+        with self._lock:
+            if self._X is None:
+                self._X = np.empty((len(self.indices), *image.shape), dtype=np.uint8)
+        self._X[place] = image
+        self.good[place] = True
+
+    def batch(self, labels: np.ndarray) -> Batch:
+        """The photos that could be read, of which there must be one. labels: of the whole split."""
+        assert self._X is not None
+        X = self._X if self.good.all() else self._X[self.good]
+        return Batch(X, labels[self.indices[self.good]])
+
+
+class _Task(NamedTuple):
+    """Photos for one thread: places of a batch."""
+
+    filling: _Filling
+    places: range
+    epoch: int
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int, lead: int) -> Iterator[Result]:

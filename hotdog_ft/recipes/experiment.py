@@ -33,7 +33,7 @@ from hotdog_ft.training import EpochResult, find_devices
 
 SETTINGS = "experiment.json"
 POINTS = "points.jsonl"
-COSTS_TIME_ONLY = ("out", "workers")
+COSTS_TIME_ONLY = ("out", "workers", "cache")
 """What may differ when an experiment is taken up again: no result depends on it."""
 
 

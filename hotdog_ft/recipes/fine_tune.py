@@ -12,6 +12,7 @@ from hotdog_ft import training
 from hotdog_ft.backend import cores, mx, nd
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.augment import for_training
+from hotdog_ft.data.cache import open_cache
 from hotdog_ft.data.check import warn_about
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import ImageFolder, Split
@@ -186,12 +187,13 @@ def loaders(
 ) -> tuple[PhotoLoader, PhotoLoader | None, PhotoLoader]:
     """The training, validation and test photos in batches. Raises: ImageError, with `strict`."""
     workers = config.workers or cores()
+    cache = open_cache(config.cache, data.root)
 
     def still(split: Split) -> PhotoLoader:
-        return PhotoLoader(split, preprocess.for_test, config.batch_size, workers)
+        return PhotoLoader(split, preprocess.for_test, config.batch_size, workers, cache=cache)
 
     train = PhotoLoader(
-        data.train, for_training(preprocess), config.batch_size, workers, shuffle=True, seed=config.seed
+        data.train, for_training(preprocess), config.batch_size, workers, shuffle=True, seed=config.seed, cache=cache
     )
     if config.epochs == 0:
         train = still(data.train)  # nothing is trained: they are judged like the others

@@ -225,7 +225,8 @@ def _open_study(
 ) -> optuna.Study:
     """The study of one way, begun with the configuration as it is. Raises: ConfigError, when it is another's."""
     settings = dataclasses.asdict(config)
-    for setting in ("out", "workers", "devices", "data"):  # machines differ in these; the photos must be the same
+    # Machines differ in these; the photos must be the same.
+    for setting in ("out", "workers", "cache", "devices", "data"):
         del settings[setting]
     settings = {"data_fingerprint": fingerprint, **settings}
     try:

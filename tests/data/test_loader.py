@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from hotdog_ft.data.augment import for_training
+from hotdog_ft.data.cache import open_cache
 from hotdog_ft.data.folder import read_folder
 from hotdog_ft.data.loader import PhotoLoader, in_order
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import DataError, ImageError
+from tests.conftest import draw, save
 
 PREPROCESS = Preprocess(image_size=16, resize=18)
 
@@ -41,6 +43,33 @@ def test_the_number_of_workers_changes_nothing(train, workers):
     one = list(loader(train, workers=1, augmented=True, shuffle=True, seed=3).epoch(2))
     many = list(loader(train, workers=workers, augmented=True, shuffle=True, seed=3).epoch(2))
     assert all((a.X == b.X).all() and (a.y == b.y).all() for a, b in zip(one, many))
+
+
+@pytest.mark.parametrize("kind", ["ram", "disk"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_cache_changes_nothing(train, workers, kind, monkeypatch):
+    monkeypatch.setattr("hotdog_ft.data.cache.SETTLED_SECONDS", 0)
+    save(train.paths[2], draw((90, 9, 9), 0, (700, 900)))  # one that is decoded at reduced scale
+    options = {"augmented": True, "shuffle": True, "seed": 3}
+    plain = loader(train, workers=1, **options)
+    cached = loader(train, workers=workers, cache=open_cache(kind, train.paths[0].parent), **options)
+    for epoch in range(3):
+        for a, b in zip(plain.epoch(epoch), cached.epoch(epoch)):
+            assert (a.X == b.X).all()
+            assert (a.y == b.y).all()
+
+
+def test_the_next_batches_are_read_while_one_is_computed(train):
+    read = threading.Semaphore(0)
+
+    def transform(photo, rng):
+        read.release()
+        return PREPROCESS.for_test(photo)
+
+    batches = PhotoLoader(train, transform, batch_size=4, workers=2).epoch()
+    next(batches)
+    for _ in range(4 + 2 * 4):  # without another batch being asked for
+        assert read.acquire(timeout=30)
 
 
 def test_each_epoch_and_each_seed_has_its_own_order_and_crops(train):
