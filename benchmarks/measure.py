@@ -48,15 +48,17 @@ def timed(batches: Iterator[Batch], consume: Callable[[Iterable[Batch]], object]
     return taken * options.batch_size / (time.perf_counter() - start)
 
 
-def best_batch(predict: Callable[[int], object], seconds: float) -> dict[str, float]:
+def best_batch(predict: Callable[[int], object], options: argparse.Namespace) -> dict[str, float]:
     """The highest of the speeds by batch size, in images a second, and that batch size.
 
-    predict: computes a resident batch of this size, and returns when it is done. seconds: for all sizes together.
+    predict: computes a resident batch of this size, and returns when it is done. Sizes go up to four times
+    options.batch_size, and share options.seconds.
     """
+    sizes = [size for size in BATCH_SIZES if size <= 4 * options.batch_size]
     speeds = {}
-    for size in BATCH_SIZES:
-        options = argparse.Namespace(batch_size=size, batches=2, seconds=seconds / len(BATCH_SIZES))
-        speeds[size] = timed(itertools.repeat(size), lambda sizes: [predict(size) for size in sizes], options)
+    for size in sizes:
+        share = argparse.Namespace(batch_size=size, batches=options.batches, seconds=options.seconds / len(sizes))
+        speeds[size] = timed(itertools.repeat(size), lambda batches: [predict(size) for size in batches], share)
     best = max(speeds, key=lambda size: speeds[size])
     return {"images_per_sec": speeds[best], "best_batch_size": best}
 

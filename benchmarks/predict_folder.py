@@ -27,7 +27,7 @@ def main() -> None:
                 images[count] = random_batch(count, size).X
             predictor.predict_images(images[count])
 
-        report(**best_batch(predict, options.seconds))
+        report(**best_batch(predict, options))
         return
     photos = itertools.cycle(read_folder(Path(options.data)).test.paths)
     batches = (list(itertools.islice(photos, options.batch_size)) for _ in itertools.count())

@@ -26,7 +26,7 @@ def main() -> None:
 
     if options.resident:
         images = torch.rand(128, 3, 224, 224).to(memory_format=torch.channels_last)
-        report(**best_batch(lambda size: predict(images[:size]), options.seconds), versions=VERSIONS)
+        report(**best_batch(lambda size: predict(images[:size]), options), versions=VERSIONS)
         return
     preprocess = [v2.Resize((256, 256), antialias=True), v2.CenterCrop(224)]
     test_iter = loader(os.path.join(options.data, "test"), preprocess, options.batch_size, shuffle=False)
