@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ QUICK_PHOTOS = (96, 48)
 def main() -> int:
     """Measure, and write what was measured. Returns the exit status."""
     options = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # with temporary folders removed
     try:
         with tempfile.TemporaryDirectory(prefix="hotdog-ft-bench-") as scratch:
             return bench(options, Path(scratch))
