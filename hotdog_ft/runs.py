@@ -168,11 +168,7 @@ def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
             f"this hotdog-ft reads {FORMAT_VERSION}.",
             hint="Use the version of hotdog-ft that wrote it.",
         )
-    if not params.is_file() or sha256(params) != described.get("parameters_sha256"):
-        raise RunError(
-            f"{params}: is missing, or not the file that was saved with this model.",
-            hint="Copy the whole model folder again, or train again.",
-        )
+    _check_saved(params, described.get("parameters_sha256"), "train")
     if described.get("quantized"):
         _check_quantized(folder, described, devices)
     try:
@@ -205,13 +201,17 @@ def _load_quantized(folder: Path, described: dict[str, Any], devices: list[mx.Co
 
 def _check_quantized(folder: Path, described: dict[str, Any], devices: list[mx.Context]) -> None:
     """Raise RunError unless the network in 8-bit integers is whole, and the devices can run it."""
-    symbol = folder / SYMBOL
     if any(device.device_type != "cpu" for device in devices):
         raise RunError(f"{folder}: a network in 8-bit integers runs on the CPU.", hint="Use --devices cpu.")
-    if not symbol.is_file() or sha256(symbol) != described.get("symbol_sha256"):
+    _check_saved(folder / SYMBOL, described.get("symbol_sha256"), "export it")
+
+
+def _check_saved(path: Path, checksum: str | None, remake: str) -> None:
+    """Raise RunError unless the file has this SHA-256. remake: what makes another, for the hint."""
+    if not path.is_file() or sha256(path) != checksum:
         raise RunError(
-            f"{symbol}: is missing, or not the file that was saved with this model.",
-            hint="Copy the whole model folder again, or export it again.",
+            f"{path}: is missing, or not the file that was saved with this model.",
+            hint=f"Copy the whole model folder again, or {remake} again.",
         )
 
 
@@ -248,12 +248,18 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
+def check_vacant(out: str | Path) -> None:
+    """Raise RunError unless there is nothing at `out`, or an empty folder."""
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"--out: {out} is there already, and not empty.", hint="Name another folder, or remove it.")
+
+
 def _new_folder(out: str | None, name: str) -> Path:
     """Make the run's folder; the user's may exist if it is empty. Raises: RunError."""
     if out is not None:
+        check_vacant(out)
         folder = Path(out)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise RunError(f"--out: {out} is there already, and not empty.", hint="Name another folder, or remove it.")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
     ROOT.mkdir(exist_ok=True)

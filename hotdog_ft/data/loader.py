@@ -8,17 +8,19 @@ threads changes nothing but the time; nor does a cache of decoded photos.
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple, Optional, TypeVar
+from typing import Any, NamedTuple, Optional, TypeVar
 
 import numpy as np
 
 from hotdog_ft.data.augment import Transform
 from hotdog_ft.data.cache import PhotoCache
+from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import Split
 from hotdog_ft.data.photo import open_photo, read_photo
 from hotdog_ft.errors import DataError, ImageError
@@ -68,6 +70,11 @@ class PhotoLoader:
         self.open = cache.open if cache else open_photo
         self.broken: set[int] = set()
         """Positions in the split of the photos that can't be read, of those met so far."""
+
+    @property
+    def good(self) -> np.ndarray:
+        """Positions in the split of the photos that are not known to be broken: int64, in order."""
+        return np.array([i for i in range(len(self.split)) if i not in self.broken], dtype=int)
 
     def __len__(self) -> int:
         """The number of batches."""
@@ -153,6 +160,11 @@ class _Task(NamedTuple):
     filling: _Filling
     places: range
     epoch: int
+
+
+def photo_bar(progress: Progress | None, name: str, total: int) -> Any:
+    """A progress bar that counts photos, for a `with`, which gives None where there is none."""
+    return progress(total=total, desc=name, unit=" photos") if progress else contextlib.nullcontext()
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item], workers: int, lead: int) -> Iterator[Result]:

@@ -10,7 +10,7 @@ import numpy as np
 from hotdog_ft.backend import cores, mx, nd
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import Split
-from hotdog_ft.data.loader import PhotoLoader
+from hotdog_ft.data.loader import PhotoLoader, photo_bar
 from hotdog_ft.errors import RunError
 from hotdog_ft.models.classifier import Classifier
 
@@ -70,19 +70,14 @@ def answer(
     RunError, when the answers are no numbers.
     """
     loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers or cores())
-    bar = progress(total=len(split), desc="photos", unit=" photos") if progress else None
-    parts, labels = [], []
-    try:
+    parts = []
+    with photo_bar(progress, "photos", len(split)) as bar:
         for batch in loader.epoch():
             parts.append(logits_of(classifier, batch.X, device, mirror).asnumpy())
-            labels.append(batch.y)
             if bar is not None:
                 bar.update(len(batch.X))
-    finally:
-        if bar is not None:
-            bar.close()
-    paths = tuple(path for index, path in enumerate(split.paths) if index not in loader.broken)
-    outcome = Outcome(classifier.classes, paths, np.concatenate(labels), np.concatenate(parts))
+    photos = split.take(loader.good)
+    outcome = Outcome(classifier.classes, photos.paths, photos.labels, np.concatenate(parts))
     if not np.isfinite(outcome.logits).all():
         raise RunError("The model's outputs are no numbers.", hint="Its training has diverged: train again.")
     return outcome

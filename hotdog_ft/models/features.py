@@ -9,7 +9,7 @@ import numpy as np
 from hotdog_ft.backend import gluon, mx, nd
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import Split
-from hotdog_ft.data.loader import PhotoLoader
+from hotdog_ft.data.loader import PhotoLoader, photo_bar
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
 
@@ -53,17 +53,14 @@ def compute_features(
     net = feature_net(classifier)
     net.hybridize(static_alloc=True, static_shape=True)
     loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers)
-    bar = progress(total=len(split), desc="features", unit=" photos") if progress else None
     parts = []
-    for batch in loader.epoch():
-        views = [net(nd.array(X, ctx=device, dtype="uint8")).asnumpy() for X in (batch.X, batch.X[:, :, ::-1])]
-        parts.append(np.stack(views, axis=1))
-        if bar is not None:
-            bar.update(len(batch.X))
-    if bar is not None:
-        bar.close()
-    good = np.array([i for i in range(len(split)) if i not in loader.broken])
-    return Features(good, np.concatenate(parts))
+    with photo_bar(progress, "features", len(split)) as bar:
+        for batch in loader.epoch():
+            views = [net(nd.array(X, ctx=device, dtype="uint8")).asnumpy() for X in (batch.X, batch.X[:, :, ::-1])]
+            parts.append(np.stack(views, axis=1))
+            if bar is not None:
+                bar.update(len(batch.X))
+    return Features(loader.good, np.concatenate(parts))
 
 
 def _input_of(output: mx.sym.Symbol, weight: str) -> mx.sym.Symbol:

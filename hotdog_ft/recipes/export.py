@@ -19,7 +19,7 @@ from hotdog_ft.inference.int8 import quantize
 from hotdog_ft.inference.outcome import Outcome, answer, logits_of
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.recipes.evaluate import own_photos
-from hotdog_ft.runs import find_model, load_model, save_quantized
+from hotdog_ft.runs import check_vacant, find_model, load_model, save_quantized
 from hotdog_ft.stats import PairedDifference, paired_difference
 
 CALIBRATING_PHOTOS = 256
@@ -60,8 +60,7 @@ def export_int8(
     """
     model, cpu = find_model(run), mx.cpu()
     folder = Path(out) if out else (model.parent if model.name == "model" else model) / "int8"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"--out: {folder} is there already, and not empty.", hint="Name another folder, or remove it.")
+    check_vacant(folder)
     classifier = load_model(model, [cpu])
     if isinstance(classifier.net, mx.gluon.SymbolBlock):
         raise RunError(f"{model}: is in 8-bit integers already.", hint="Give --run the run that it was made from.")

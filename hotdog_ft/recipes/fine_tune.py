@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-import numpy as np
-
 from hotdog_ft import training
 from hotdog_ft.backend import cores, mx, nd
 from hotdog_ft.config import TrainConfig
@@ -178,8 +176,7 @@ def check_method(config: TrainConfig) -> None:
 
 def answers(net: Classifier, loader: PhotoLoader, device: mx.Context, progress: Progress | None = None) -> Outcome:
     """What the network says of a loader's photos, without those that the loader has found to be broken and told."""
-    good = np.array([i for i in range(len(loader.split)) if i not in loader.broken])
-    return answer(net, loader.split.take(good), device, loader.batch_size, loader.workers, progress)
+    return answer(net, loader.split.take(loader.good), device, loader.batch_size, loader.workers, progress)
 
 
 def loaders(

@@ -48,7 +48,7 @@ class Prober:
                 )
 
             features = cached_features(self._file, loader.split, compute)
-            loader.broken |= set(range(len(loader.split))) - set(features.good.tolist())
+            loader.broken |= set(range(len(loader.split))).difference(features.good.tolist())
             self._seen[loader] = features
         return self._seen[loader]
 

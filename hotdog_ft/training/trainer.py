@@ -8,7 +8,6 @@ on the devices and are read a few times a second at most, and the loop runs at m
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import itertools
 import math
@@ -21,7 +20,7 @@ import numpy as np
 
 from hotdog_ft.backend import autograd, gluon, mx, nd
 from hotdog_ft.data.download import Progress
-from hotdog_ft.data.loader import Batch, PhotoLoader
+from hotdog_ft.data.loader import Batch, PhotoLoader, photo_bar
 from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.errors import DivergedError
 from hotdog_ft.training.averaging import WeightAverage
@@ -103,7 +102,7 @@ def train_fine_tuning(
         if average:
             average.take_out()
         mx.random.seed(epoch_seed(seed, epoch))
-        with _bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
+        with photo_bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
             rates_now = rates[(epoch - 1) * steps : epoch * steps]
             groups = in_groups(train_iter.epoch(epoch), accumulate)
             tally = train_epoch(net, groups, trainer, devices, rates_now, bar, class_weights, average)
@@ -140,7 +139,7 @@ def judge(
 ) -> EpochResult:
     """How good the network is before any training: the EpochResult of epoch 0, whose speed is that of prediction."""
     start = time.perf_counter()
-    with _bar(progress, "train", len(train_iter.split)) as bar:
+    with photo_bar(progress, "train", len(train_iter.split)) as bar:
         tally = evaluate(net, train_iter.epoch(), devices, cross_entropy(), bar)
     seconds = time.perf_counter() - start
     return EpochResult(
@@ -367,8 +366,3 @@ def _diverged(what: str, trainer: gluon.Trainer) -> DivergedError:
         f"{what}, at a learning rate of {trainer.learning_rate:g}: training has diverged.",
         hint=DIVERGED_HINT,
     )
-
-
-def _bar(progress: Progress | None, name: str, total: int) -> Any:
-    """A progress bar, or something that is none."""
-    return progress(total=total, desc=name, unit=" photos") if progress else contextlib.nullcontext()
