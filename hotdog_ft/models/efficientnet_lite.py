@@ -57,7 +57,8 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 class SameConv2D(gluon.nn.Conv2D):
     """A convolution without bias and with TensorFlow's "same" padding, for square images of one size.
 
-    MXNet pads both sides alike. Where one zero more is due after the data, the data get a row and a column of zeros.
+    MXNet pads both sides alike. Where one zero more is due after the data, both sides get that many, and the kernel a
+    row and a column of zeros before its own. The kernel is small: padding the data instead would move all of them.
     """
 
     def __init__(
@@ -65,14 +66,16 @@ class SameConv2D(gluon.nn.Conv2D):
     ) -> None:
         before, after = same_padding(size, kernel, stride)
         super().__init__(
-            channels, kernel, stride, before, groups=groups, use_bias=False, in_channels=in_channels, **kwargs
+            channels, kernel, stride, after, groups=groups, use_bias=False, in_channels=in_channels, **kwargs
         )
-        self._more_after = after - before
+        self._shift = after - before
+        if self._shift:
+            self._kwargs["kernel"] = (kernel + self._shift,) * 2
 
     def hybrid_forward(self, F, x, weight):
-        if self._more_after:
-            edges = (0, self._more_after)
-            x = F.pad(x, mode="constant", pad_width=(0, 0, 0, 0, *edges, *edges))
+        if self._shift:
+            edges = (self._shift, 0)
+            weight = F.pad(weight, mode="constant", pad_width=(0, 0, 0, 0, *edges, *edges))
         return super().hybrid_forward(F, x, weight)
 
 
