@@ -39,6 +39,11 @@ def disable_onednn() -> None:
     os.environ.setdefault("MXNET_STORAGE_FALLBACK_LOG_VERBOSE", "0")  # else it tells so for every operator
 
 
+def onednn_enabled() -> bool:
+    """Whether MXNet computes with oneDNN on the CPU, as it does unless disable_onednn or the user said otherwise."""
+    return os.environ.get("MXNET_MKLDNN_ENABLED", "1") != "0"
+
+
 def _load_cuda_libraries() -> None:
     """Load the CUDA 11 wheels' libraries, so that mxnet-cu112 finds them without LD_LIBRARY_PATH."""
     spec = importlib.util.find_spec("nvidia")
@@ -106,4 +111,4 @@ nd = mx.nd
 gluon = mx.gluon
 autograd = mx.autograd
 
-__all__ = ["autograd", "cores", "gluon", "installed_build", "mx", "nd"]
+__all__ = ["autograd", "cores", "gluon", "installed_build", "mx", "nd", "onednn_enabled"]

@@ -13,6 +13,7 @@ from hotdog_ft.data.folder import Split
 from hotdog_ft.data.loader import PhotoLoader, photo_bar
 from hotdog_ft.errors import RunError
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.models.fused import FusedNetwork
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,16 @@ class Outcome:
         return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def logits_of(classifier: Classifier, X: np.ndarray, device: mx.Context, mirror: bool = False) -> nd.NDArray:
+def logits_of(network: FusedNetwork, X: np.ndarray, mirror: bool = False) -> nd.NDArray:
     """Logits, float32, shape (batch, classes), not yet waited for.
 
     X: uint8, shape (batch, height, width, 3). mirror: the mean of a photo's logits and its mirror image's.
     """
-    logits = classifier(nd.array(X, ctx=device, dtype="uint8"))
+    logits = network(nd.array(X, ctx=network.device, dtype="uint8"))
     if not mirror:
         return logits
     logits = logits.copy()  # with static memory, the second call writes where the first one's result is
-    return (logits + classifier(nd.array(X[:, :, ::-1], ctx=device, dtype="uint8"))) / 2
+    return (logits + network(nd.array(X[:, :, ::-1], ctx=network.device, dtype="uint8"))) / 2
 
 
 def answer(
@@ -69,11 +70,12 @@ def answer(
     mirror: use the mean of the logits of a photo and of its mirror image. Raises: DataError, when none can be read;
     RunError, when the answers are no numbers.
     """
+    network = FusedNetwork(classifier, device)
     loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers or cores())
     parts = []
     with photo_bar(progress, "photos", len(split)) as bar:
         for batch in loader.epoch():
-            parts.append(logits_of(classifier, batch.X, device, mirror).asnumpy())
+            parts.append(logits_of(network, batch.X, mirror).asnumpy())
             if bar is not None:
                 bar.update(len(batch.X))
     photos = split.take(loader.good)

@@ -15,6 +15,7 @@ from hotdog_ft.data.photo import open_photo
 from hotdog_ft.errors import ConfigError, HotdogError, ImageError
 from hotdog_ft.inference.outcome import logits_of
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.models.fused import FusedNetwork
 from hotdog_ft.runs import find_model, load_model
 from hotdog_ft.training import find_devices
 
@@ -78,10 +79,10 @@ class Predictor:
         self.classifier = classifier
         self.unknown_below = unknown_below
         self.mirror = mirror
-        self.device = device
         self.batch_size = batch_size
         self.workers = workers or cores()
         classifier.hybridize(static_alloc=True, static_shape=True)
+        self._network = FusedNetwork(classifier, device)
 
     def predict(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
         """One Prediction for each path, in the paths' order; one that can't be read has its `error` set."""
@@ -100,7 +101,7 @@ class Predictor:
 
         X: photos as preprocessed, uint8, shape (batch, image_size, image_size, 3).
         """
-        logits = logits_of(self.classifier, X, self.device, self.mirror)
+        logits = logits_of(self._network, X, self.mirror)
         return (logits / (self.classifier.temperature or 1.0)).softmax(axis=1).asnumpy()
 
     def _read(self, path: str | Path) -> tuple[str, np.ndarray | ImageError]:

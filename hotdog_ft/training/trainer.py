@@ -23,6 +23,7 @@ from hotdog_ft.data.download import Progress
 from hotdog_ft.data.loader import Batch, PhotoLoader, photo_bar
 from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.errors import DivergedError
+from hotdog_ft.models.fused import FusedNetwork
 from hotdog_ft.training.averaging import WeightAverage
 from hotdog_ft.training.devices import split_batch
 from hotdog_ft.training.schedule import learning_rates
@@ -315,10 +316,11 @@ def evaluate(
 ) -> Tally:
     """Accuracy, and the mean of `loss` if one is given. Raises: DivergedError, when the network gives no numbers."""
     tally = Tally()
+    networks = [FusedNetwork(net, device) for device in devices]
     previous: list[nd.NDArray] = []
     for batch in batches:
         inputs, labels = _share_out(batch.X, devices, "uint8"), _share_out(batch.y, devices, "int32")
-        outputs = [net(x) for x in inputs]
+        outputs = [network(x) for network, x in zip(networks, inputs)]
         losses = [loss(output, label) for output, label in zip(outputs, labels)] if loss else []
         tally.add(losses, outputs, labels)
         for value in previous:
