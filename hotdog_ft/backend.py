@@ -6,10 +6,13 @@ must be dealt with before the first import, and so nothing else in this package 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.metadata
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +34,19 @@ _CUDA_LIBRARIES = (
     "cudnn/lib/libcudnn.so.8",
     "nccl/lib/libnccl.so.2",
 )
+
+
+@contextlib.contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """Inside, importing this module fails as if it weren't installed."""
+    module = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if module is not None:
+            sys.modules[name] = module
 
 
 def disable_onednn() -> None:
@@ -80,7 +96,9 @@ def _import_mxnet():
     if installed_build() == "mxnet-cu112":
         _load_cuda_libraries()
     try:
-        import mxnet
+        # MXNet needs scikit-learn for the base class of one of its own alone, and it takes a fifth of the import.
+        with hidden("sklearn"):
+            import mxnet
     except ImportError as error:
         if importlib.util.find_spec("mxnet") is None:
             raise HotdogError(
@@ -111,4 +129,4 @@ nd = mx.nd
 gluon = mx.gluon
 autograd = mx.autograd
 
-__all__ = ["autograd", "cores", "gluon", "installed_build", "mx", "nd", "onednn_enabled"]
+__all__ = ["autograd", "cores", "gluon", "hidden", "installed_build", "mx", "nd", "onednn_enabled"]

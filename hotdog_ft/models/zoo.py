@@ -10,10 +10,9 @@ import contextlib
 import functools
 import io
 import math
-import sys
 from typing import Any
 
-from hotdog_ft.backend import disable_onednn, gluon, mx, nd
+from hotdog_ft.backend import disable_onednn, gluon, hidden, mx, nd
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.models.efficientnet_lite import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from hotdog_ft.models.group_norm import GroupNorm
@@ -141,17 +140,12 @@ def _never_drop_blocks(block: gluon.Block) -> None:
 
 def _gluoncv_model_zoo(name: str) -> Any:
     """GluonCV's `model_zoo`. Raises: ConfigError."""
-    hidden = sys.modules.get("torch")
-    sys.modules["torch"] = None  # type: ignore[assignment] # it refuses to be imported beside PyTorch 2
     try:
-        from gluoncv import model_zoo
+        with hidden("torch"):  # it refuses to be imported beside PyTorch 2
+            from gluoncv import model_zoo
     except (ImportError, RuntimeError) as error:
         raise ConfigError(
             f"--model: {name} is one of GluonCV's networks, and GluonCV can't be imported ({error}).",
             hint="Run scripts/setup; or pip install 'hotdog-ft[gluoncv]', and then --no-deps gluoncv==0.10.5.post0.",
         ) from error
-    finally:
-        del sys.modules["torch"]
-        if hidden is not None:
-            sys.modules["torch"] = hidden
     return model_zoo
