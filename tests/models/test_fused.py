@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,8 @@ def test_fused_logits_are_the_plain_ones_in_batches_of_any_size(name):
 
 
 @pytest.fixture
-def net(toy_net):
+def net(toy_net, monkeypatch):
+    monkeypatch.delenv("MXNET_MKLDNN_ENABLED", raising=False)  # building a NASNet in this process sets it
     return toy_net([mx.cpu()], batch_norm=True)
 
 
@@ -131,7 +134,7 @@ def test_a_network_that_cannot_be_fused_stays_as_it_is(net, monkeypatch, caplog)
 
 
 def test_without_onednn_nothing_is_fused(net, fusions, monkeypatch):
-    monkeypatch.setenv("MXNET_MKLDNN_ENABLED", "1")  # put back after the test
+    monkeypatch.setattr(os, "environ", os.environ.copy())
     disable_onednn()
     FusedNetwork(net, mx.cpu())(photos(FUSE_FROM, 16))
     assert not fusions
