@@ -14,6 +14,7 @@ from hotdog_ft.data.augment import for_training
 from hotdog_ft.data.folder import read_folder
 from hotdog_ft.data.loader import Batch, PhotoLoader
 from hotdog_ft.models.finetune import target_net
+from hotdog_ft.models.training_graph import training_network
 from hotdog_ft.training.trainer import in_groups, make_trainer, train_epoch
 
 LR = 1e-4  # from random values, SqueezeNet diverges at the book's
@@ -27,6 +28,7 @@ def main() -> None:
     net = target_net(options.model, None, ("hotdog", "not-hotdog"), devices)
     net.hybridize(static_alloc=True, static_shape=True)
     trainer = make_trainer(net, lr=LR, wd=0.001, momentum=0.0)
+    network = training_network(net, devices)
     if options.synthetic:
         batches = itertools.repeat(random_batch(options.batch_size, net.preprocess.image_size))
     else:
@@ -35,7 +37,7 @@ def main() -> None:
         batches = endless(loader.epoch, lambda batch: len(batch.X), options.batch_size)
 
     def train(batches):
-        train_epoch(net, in_groups(batches, 1), trainer, devices, itertools.repeat(LR))
+        train_epoch(network, in_groups(batches, 1), trainer, devices, itertools.repeat(LR))
 
     speed = timed(batches, train, options)
     report(speed, flops=speed * training_flops(options.model))

@@ -121,6 +121,53 @@ def toy_net():
     return make
 
 
+@pytest.fixture
+def lively():
+    """A function that has BatchNorm layers scale and shift, so that ReLU6 cuts at both ends. Returns the network."""
+    from hotdog_ft.backend import nd
+
+    def enliven(net):
+        for key, parameter in net.collect_params().items():
+            if key.endswith("gamma"):
+                parameter.set_data(nd.random.uniform(1, 3, parameter.shape))
+            if key.endswith("beta"):
+                parameter.set_data(nd.random.normal(2, 2, parameter.shape))
+        net.hybridize(static_alloc=True, static_shape=True)
+        return net
+
+    return enliven
+
+
+@pytest.fixture
+def bottleneck_net(lively):
+    """A function that makes a small network for 32 x 32 pixels, always alike, with all that training_graph changes.
+
+    That is ReLU6 with narrow layers between, one added to the next, wide kernels with stride and without, and a ReLU.
+    """
+    from hotdog_ft.backend import gluon, mx
+    from hotdog_ft.data.preprocess import Preprocess
+    from hotdog_ft.models.classifier import Classifier
+    from hotdog_ft.models.efficientnet_lite import InvertedBottleneck
+
+    def make(devices):
+        mx.random.seed(1)  # no value lies so near to 0 or 6 that rounding decides whether it is cut
+        net = gluon.nn.HybridSequential()
+        with net.name_scope():
+            net.add(gluon.nn.Conv2D(16, 3, 2, 1, in_channels=3, use_bias=False))
+            net.add(InvertedBottleneck(16, 24, 3, 16, 2, 6))
+            net.add(InvertedBottleneck(24, 24, 5, 8, 1, 6))
+            net.add(InvertedBottleneck(24, 40, 5, 8, 2, 6))
+            net.add(gluon.nn.Conv2D(64, 1, in_channels=40, use_bias=False), gluon.nn.BatchNorm(in_channels=64))
+            net.add(gluon.nn.Activation("relu"), gluon.nn.Conv2D(32, 1, in_channels=64))
+            net.add(gluon.nn.GlobalAvgPool2D(), gluon.nn.Flatten(), gluon.nn.Dense(2, in_units=32))
+        net.initialize(mx.init.Xavier(), ctx=devices)
+        classifier = Classifier("toy", net, Preprocess(image_size=32, resize=36), ("green", "red"))
+        classifier.normalize.initialize(ctx=devices)
+        return lively(classifier)
+
+    return make
+
+
 def parameters(net) -> dict[str, np.ndarray]:
     """A network's values by structured name, from its first device."""
     return {name: p.list_data()[0].asnumpy() for name, p in net._collect_params_with_prefix().items()}

@@ -25,6 +25,7 @@ from hotdog_ft.files import cache_home, write_text
 from hotdog_ft.models.finetune import target_net
 from hotdog_ft.models.fused import FusedNetwork
 from hotdog_ft.models.table import Network, find_network
+from hotdog_ft.models.training_graph import training_network
 
 BATCH_SIZE = 8
 """Small, so that the largest networks fit into a laptop's memory."""
@@ -73,17 +74,17 @@ def measure(name: str) -> Speed:
     loss = gluon.loss.SoftmaxCrossEntropyLoss()
     trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 1e-4})
 
-    fused = FusedNetwork(net, mx.cpu(), fuse_from=0)
+    in_training, in_prediction = training_network(net, [mx.cpu()]), FusedNetwork(net, mx.cpu(), fuse_from=0)
 
     def train() -> None:
         with autograd.record():
-            losses = loss(net(X), y)
+            losses = loss(in_training(X), y)
         losses.backward()
         trainer.step(BATCH_SIZE)
         nd.waitall()
 
     def predict() -> None:
-        fused(X).wait_to_read()
+        in_prediction(X).wait_to_read()
 
     return Speed(training=_photos_per_second(train), prediction=_photos_per_second(predict))
 

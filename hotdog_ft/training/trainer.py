@@ -24,6 +24,8 @@ from hotdog_ft.data.loader import Batch, PhotoLoader, photo_bar
 from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.errors import DivergedError
 from hotdog_ft.models.fused import FusedNetwork
+from hotdog_ft.models.graph import Forward
+from hotdog_ft.models.training_graph import training_network
 from hotdog_ft.training.averaging import WeightAverage
 from hotdog_ft.training.devices import split_batch
 from hotdog_ft.training.schedule import learning_rates
@@ -94,6 +96,7 @@ def train_fine_tuning(
         yield judge(net, train_iter, test_iter, devices, val_iter, progress)
         return
     trainer = make_trainer(net, lr, wd, momentum, adds=accumulate > 1)
+    network = training_network(net, devices)
     average = WeightAverage(net, ema) if ema else None
     steps = -(-len(train_iter) // accumulate)
     rates = learning_rates(schedule, lr, num_epochs * steps)
@@ -106,7 +109,7 @@ def train_fine_tuning(
         with photo_bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
             rates_now = rates[(epoch - 1) * steps : epoch * steps]
             groups = in_groups(train_iter.epoch(epoch), accumulate)
-            tally = train_epoch(net, groups, trainer, devices, rates_now, bar, class_weights, average)
+            tally = train_epoch(network, groups, trainer, devices, rates_now, bar, class_weights, average)
         examples += tally.examples
         training_seconds += time.perf_counter() - start
 
@@ -184,7 +187,7 @@ def make_trainer(net: gluon.HybridBlock, lr: float, wd: float, momentum: float, 
 
 
 def train_epoch(
-    net: gluon.HybridBlock,
+    network: Forward,
     groups: Iterable[Sequence[Batch]],
     trainer: gluon.Trainer,
     devices: list[mx.Context],
@@ -193,16 +196,17 @@ def train_epoch(
     class_weights: np.ndarray | None = None,
     average: WeightAverage | None = None,
 ) -> Tally:
-    """One pass over the batches. groups: of the batches of each step. rates: each step's learning rate.
+    """One pass over the batches.
 
-    Raises: DivergedError.
+    network: the network, or what computes it in training. groups: of the batches of each step. rates: each step's
+    learning rate. Raises: DivergedError.
     """
     tally = Tally()
     previous: list[nd.NDArray] = []
     last_read = time.perf_counter()
     for step, (rate, batches) in enumerate(zip(rates, groups), start=1):
         trainer.set_learning_rate(rate)
-        losses = train_step(net, batches, trainer, devices, class_weights, tally)
+        losses = train_step(network, batches, trainer, devices, class_weights, tally)
         if average:
             average.update()
         for value in previous:
@@ -221,7 +225,7 @@ def train_epoch(
 
 
 def train_step(
-    net: gluon.HybridBlock,
+    network: Forward,
     batches: Sequence[Batch],
     trainer: gluon.Trainer,
     devices: list[mx.Context],
@@ -238,7 +242,7 @@ def train_step(
     if adds:
         _clear_gradients(trainer, devices)
     for batch in batches:
-        losses, outputs, labels = train_batch(net, batch, devices, class_weights)
+        losses, outputs, labels = train_batch(network, batch, devices, class_weights)
         if tally:
             tally.add(losses, outputs, labels)
     if not adds:
@@ -248,7 +252,7 @@ def train_step(
 
 
 def train_batch(
-    net: gluon.HybridBlock, batch: Batch, devices: list[mx.Context], class_weights: np.ndarray | None = None
+    network: Forward, batch: Batch, devices: list[mx.Context], class_weights: np.ndarray | None = None
 ) -> tuple[list[nd.NDArray], list[nd.NDArray], list[nd.NDArray]]:
     """The gradient of a batch's summed loss, into the parameters. class_weights: as in train_step.
 
@@ -258,7 +262,7 @@ def train_batch(
     targets = labels if batch.targets is None else _share_out(batch.targets, devices, "float32")
     loss = cross_entropy(soft=batch.targets is not None)
     with autograd.record():
-        outputs = [net(x) for x in inputs]
+        outputs = [network(x) for x in inputs]
         losses = [loss(output, target) for output, target in zip(outputs, targets)]
     autograd.backward(losses, _head_gradients(targets, class_weights))
     return losses, outputs, labels

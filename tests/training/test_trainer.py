@@ -9,7 +9,11 @@ from hotdog_ft.data.augment import for_training
 from hotdog_ft.data.folder import read_folder
 from hotdog_ft.data.loader import Batch, PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
+from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.errors import DivergedError
+from hotdog_ft.models.finetune import keep_statistics
+from hotdog_ft.models.training_graph import training_network
+from hotdog_ft.training import trainer as module
 from hotdog_ft.training.tally import Tally
 from hotdog_ft.training.trainer import balanced_weights, evaluate_accuracy, make_trainer, train_fine_tuning, train_step
 from tests.conftest import parameters
@@ -136,6 +140,38 @@ def test_several_devices_train_like_one(toy_net, loaders, batch_size):
     assert first[-1].train_acc == second[-1].train_acc
     assert first[-1].loss == pytest.approx(second[-1].loss, abs=1e-5)
     assert second[-1].devices == "[cpu(0), cpu(1)]"
+
+
+@pytest.mark.parametrize("statistics_stay", [False, True])
+@pytest.mark.parametrize(
+    ("devices", "options"),
+    [(ONE, {"momentum": 0.9}), (ONE, {"ema": 0.9, "accumulate": 2}), (TWO, {"ema": 0.9}), (TWO, {"accumulate": 2})],
+)
+def test_the_faster_graph_trains_to_the_same_parameters(
+    bottleneck_net, photos, devices, options, statistics_stay, monkeypatch
+):
+    monkeypatch.delenv("MXNET_MKLDNN_ENABLED", raising=False)  # building a NASNet in this process sets it
+    is_faster = []
+
+    def final(training_network):
+        monkeypatch.setattr(module, "training_network", training_network)
+        net = bottleneck_net(devices)
+        if statistics_stay:
+            net.apply(keep_statistics)
+        loader = PhotoLoader(read_folder(photos).train, for_training(net.preprocess), 8, 2, shuffle=True)
+        soft = SoftLoader(loader, num_classes=2, smoothing=0.1, mixup=0.2)
+        list(train_fine_tuning(net, soft, None, devices, lr=1e-3, num_epochs=3, **options))
+        return parameters(net.net)
+
+    def faster(net, devices):
+        network = training_network(net, devices)
+        is_faster.append(network is not net)
+        return network
+
+    expected, found = final(lambda net, devices: net), final(faster)
+    assert is_faster == [True]
+    for name, value in expected.items():
+        assert np.abs(found[name] - value).max() <= 1e-4 * np.abs(value).max(), name
 
 
 def test_running_statistics_are_the_same_on_every_device(toy_net, loaders):
