@@ -12,6 +12,7 @@ from hotdog_ft.data.folder import Split
 from hotdog_ft.data.loader import PhotoLoader, photo_bar
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.models.fused import FusedNetwork
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ def compute_features(
     """Look at every photo, as in a test, and at its mirror image. Raises: DataError, when none can be read."""
     net = feature_net(classifier)
     net.hybridize(static_alloc=True, static_shape=True)
+    network = FusedNetwork(net, device)
     loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers)
     parts = []
     with photo_bar(progress, "features", len(split)) as bar:
         for batch in loader.epoch():
-            views = [net(nd.array(X, ctx=device, dtype="uint8")).asnumpy() for X in (batch.X, batch.X[:, :, ::-1])]
+            views = [network(nd.array(X, ctx=device, dtype="uint8")).asnumpy() for X in (batch.X, batch.X[:, :, ::-1])]
             parts.append(np.stack(views, axis=1))
             if bar is not None:
                 bar.update(len(batch.X))

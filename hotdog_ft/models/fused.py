@@ -19,7 +19,7 @@ FUSE_FROM = 16
 """Photos. Fusing and checking cost about as much as a few photos, which one photo alone never earns back."""
 CHECKED_PHOTOS = 2
 TOLERANCE = 1e-4
-"""How far fused logits may be from the plain ones, as a part of the largest."""
+"""How far what it gives fused may be from what it gives plain, as a part of the largest number."""
 
 
 class FusedNetwork:
@@ -38,7 +38,7 @@ class FusedNetwork:
         self._undecided = device.device_type == "cpu" and onednn_enabled()
 
     def __call__(self, X: nd.NDArray) -> nd.NDArray:
-        """Logits, float32, shape (batch, classes), not yet waited for.
+        """Logits, or whatever the network gives: float32, shape (batch, outputs), not yet waited for.
 
         X: uint8, shape (batch, height, width, 3), on the device. With static memory, the next call writes where this
         one's result is.
@@ -53,13 +53,13 @@ class FusedNetwork:
         """The fused network if it gives what the plain one gives for X, else the plain one."""
         try:
             fused = fuse(self._net, self.device)
-            logits = fused(X).asnumpy()
+            found = fused(X).asnumpy()
         except mx.MXNetError as error:
             log.debug("The network can't be fused: %s", error)
             return self._net
         expected = self._net(X).asnumpy()
-        with np.errstate(invalid="ignore"):  # infinite logits
-            difference, scale = np.abs(logits - expected).max(), np.abs(expected).max()
+        with np.errstate(invalid="ignore"):  # infinite numbers
+            difference, scale = np.abs(found - expected).max(), np.abs(expected).max()
         if not difference <= TOLERANCE * scale:  # neither where one of them is no number
             log.debug("The fused network differs by %g of %g.", difference, scale)
             return self._net
