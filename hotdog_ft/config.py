@@ -117,6 +117,13 @@ class TrainConfig:
     image_size: Annotated[
         Optional[int], Ge(32), Le(4096), Help("Height and width that the network sees.  [default: the network's own]")
     ] = None
+    crop_mode: Annotated[
+        Literal["center", "squash"],
+        Help(
+            "What a network is shown of a photo that it is asked about: center: the middle, as its authors did;"
+            " squash: all of it, stretched to a square."
+        ),
+    ] = "center"
     devices: Annotated[
         str, Help("What to train on: every GPU or else the CPU; or named ones.", "auto|cpu|cpu:N|gpu:I,J")
     ] = "auto"

@@ -34,10 +34,11 @@ class Preprocess:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
-    def at(self, image_size: int | None) -> Preprocess:
-        """The same at another size, with the centre crop in proportion."""
-        if image_size is None or image_size == self.image_size:
-            return self
+    def at(self, image_size: int | None, crop_mode: str = "center") -> Preprocess:
+        """The same at another size. crop_mode: `center`, which stays in proportion, or `squash`, the whole photo."""
+        image_size = image_size or self.image_size
+        if crop_mode == "squash":
+            return dataclasses.replace(self, image_size=image_size, resize=image_size, keep_ratio=False)
         resize = math.ceil(self.resize * image_size / self.image_size)
         return dataclasses.replace(self, image_size=image_size, resize=resize)
 

@@ -22,6 +22,7 @@ def target_net(
     classes: tuple[str, ...],
     devices: list[mx.Context],
     image_size: int | None = None,
+    crop_mode: str = "center",
     output_init: str = "xavier",
     output_lr_mult: float = 10.0,
     freeze_features: bool = False,
@@ -29,12 +30,13 @@ def target_net(
 ) -> Classifier:
     """The network to train: every layer from the source model (all Xavier without one) but the output layer.
 
+    image_size, crop_mode: as Preprocess.at takes them.
     output_init: `xavier` starts the output layer from random values, `imagenet` from the source's rows for the classes.
     output_lr_mult: how many times faster the output layer learns. freeze_features: train the output layer alone.
     freeze_batch_norm: keep the running statistics, and normalise by them in training too; the rest learns.
     Random values come from MXNet's generator: seed it before. Raises: ConfigError, WeightsError.
     """
-    preprocess = find_network(name).preprocess.at(image_size)
+    preprocess = find_network(name).preprocess.at(image_size, crop_mode)
     net = zoo.build(name, len(classes), preprocess.image_size)
     # The values are made on the first device and copied, so that every device starts from the same ones.
     net.initialize(mx.init.Xavier(), ctx=devices)

@@ -67,6 +67,7 @@ def fine_tune(
         data.classes,
         devices,
         image_size=config.image_size,
+        crop_mode=config.crop_mode,
         output_init=config.output_init,
         output_lr_mult=config.output_lr_mult,
         freeze_features=config.freeze_features,

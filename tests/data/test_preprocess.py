@@ -45,6 +45,16 @@ def test_another_size_keeps_the_crops_proportion():
     assert Preprocess().at(None) == Preprocess()
 
 
+@pytest.mark.parametrize("keep_ratio", [True, False])
+def test_squashed_the_whole_photo_is_there(keep_ratio):
+    image = np.zeros((100, 400, 3), np.uint8)
+    image[:, ::399] = 255  # the first column and the last
+    out = Preprocess(keep_ratio=keep_ratio).at(200, "squash").for_test(image)
+    assert out.shape == (200, 200, 3)
+    assert out[:, [0, -1]].min() > 0
+    assert out[:, 1:-1].max() == 0
+
+
 def test_json_gives_the_same_record_back():
     preprocess = Preprocess(image_size=240, keep_ratio=True, interpolation="bicubic", mean=(0.1, 0.2, 0.3))
     assert Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict()))) == preprocess
