@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hotdog_ft.backend import mx, nd
+from hotdog_ft.backend import gluon, mx, nd
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.models import weights, zoo
 from hotdog_ft.models.features import feature_net
 from hotdog_ft.models.finetune import target_net
 from hotdog_ft.models.table import find_network
+from hotdog_ft.models.together import Together
 from hotdog_ft.models.weights import find_weights
 from tests.models.test_finetune import source_of
 
@@ -25,15 +26,30 @@ def sources(monkeypatch):
     return found
 
 
-def test_the_features_of_all_stand_side_by_side(sources):
+def test_the_features_of_all_stand_side_by_side_by_mean_and_maximum(sources):
     net = target_net(BOTH, find_weights(BOTH, "imagenet"), ("a", "b"), CPU, image_size=64)
     X = nd.array(np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)), dtype="uint8")
-    alone = [
-        feature_net(target_net(name, source, ("a", "b"), CPU, image_size=64))(X) for name, source in sources.items()
+    means = [
+        feature_net(target_net(name, source, ("a", "b"), CPU, image_size=64))(X).asnumpy()
+        for name, source in sources.items()
     ]
-    expected = np.concatenate([features.asnumpy() for features in alone], axis=1)
+    maxima = [net.net.parts[i](net.normalize(X)).max(axis=(2, 3)).asnumpy() for i in range(2)]
+    expected = np.concatenate([means[0], maxima[0], means[1], maxima[1]], axis=1)
     assert feature_net(net)(X).asnumpy() == pytest.approx(expected, abs=1e-5)
     assert net(X).shape == (2, 2)
+
+
+def test_features_that_are_a_vector_already_stay_as_they_are():
+    class Part(gluon.HybridBlock):
+        def __init__(self):
+            super().__init__()
+            self.features = gluon.nn.HybridSequential()
+            self.features.add(gluon.nn.Conv2D(4, 3), gluon.nn.Dense(5), gluon.nn.Dropout(0.5))
+
+    net = Together([Part(), Part()], 2)
+    net.initialize()
+    net(nd.zeros((1, 3, 8, 8)))
+    assert net.output.weight.shape == (2, 10)
 
 
 def test_the_output_layer_is_one():
