@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 from hotdog_ft.backend import mx
 from hotdog_ft.models import zoo
@@ -26,7 +27,14 @@ def multiply_adds(name: str) -> int:
     total = 0
     for node in nodes:
         if node["op"] in ("Convolution", "FullyConnected"):
-            weight = shape_of[nodes[node["inputs"][1][0]]["name"]]
+            weight = shape_of[_parameter(nodes, node["inputs"][1][0])]
             places = math.prod(shape_of[f"{node['name']}_output"][2:])  # of an image; a dense layer has one
             total += math.prod(weight) * places
     return total
+
+
+def _parameter(nodes: list[dict[str, Any]], number: int) -> str:
+    """The parameter that a node is made of: EfficientNet-Lite pads kernels with zeros, which aren't counted."""
+    while nodes[number]["op"] != "null":
+        number = nodes[number]["inputs"][0][0]
+    return nodes[number]["name"]
