@@ -14,6 +14,7 @@ import warnings
 
 import click
 
+from hotdog_ft.cli.interrupts import kept_interrupts
 from hotdog_ft.config import did_you_mean
 from hotdog_ft.errors import HotdogError
 
@@ -83,7 +84,8 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line; print an error as two lines on stderr. Returns the exit status."""
     _prepare_streams()
     try:
-        status = cli.main(arguments, prog_name="hotdog-ft", standalone_mode=False)
+        with kept_interrupts():
+            status = cli.main(arguments, prog_name="hotdog-ft", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
     except click.exceptions.Exit as error:

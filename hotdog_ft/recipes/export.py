@@ -18,6 +18,7 @@ from hotdog_ft.errors import RunError
 from hotdog_ft.inference.int8 import quantize
 from hotdog_ft.inference.outcome import Outcome, answer, logits_of
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.models.fused import FusedNetwork
 from hotdog_ft.recipes.evaluate import own_photos
 from hotdog_ft.runs import check_vacant, find_model, load_model, save_quantized
 from hotdog_ft.stats import PairedDifference, paired_difference
@@ -92,11 +93,12 @@ def _some(split: Split, classifier: Classifier, workers: int) -> np.ndarray:
 
 def _speedup(first: Classifier, second: Classifier, X: np.ndarray) -> float:
     """How many times as fast the second answers, by the median of turns."""
-    times: dict[Classifier, list[float]] = {first: [], second: []}
+    times: dict[FusedNetwork, list[float]] = {FusedNetwork(each, mx.cpu()): [] for each in (first, second)}
     for turn in range(TURNS + 1):
-        for classifier, seconds in times.items():
+        for network, seconds in times.items():
             start = time.perf_counter()
-            logits_of(classifier, X, mx.cpu()).wait_to_read()
+            logits_of(network, X).wait_to_read()
             if turn:  # the first warms up
                 seconds.append(time.perf_counter() - start)
-    return statistics.median(times[first]) / statistics.median(times[second])
+    plain, integers = (statistics.median(seconds) for seconds in times.values())
+    return plain / integers

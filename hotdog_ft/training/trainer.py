@@ -204,7 +204,7 @@ def train_epoch(
     tally = Tally()
     previous: list[nd.NDArray] = []
     last_read = time.perf_counter()
-    for step, (rate, batches) in enumerate(zip(rates, groups), start=1):
+    for step, (batches, rate) in enumerate(zip(groups, rates), start=1):
         trainer.set_learning_rate(rate)
         losses = train_step(network, batches, trainer, devices, class_weights, tally)
         if average:
