@@ -127,6 +127,9 @@ class TrainConfig:
     devices: Annotated[
         str, Help("What to train on: every GPU or else the CPU; or named ones.", "auto|cpu|cpu:N|gpu:I,J")
     ] = "auto"
+    amp: Annotated[
+        bool, Help("Mixed precision: GPUs compute in float16 where that is safe. On the CPU all stays float32.")
+    ] = False
     workers: Annotated[Optional[int], Ge(1), Le(256), Help("Threads that read photos.  [default: one a core]")] = None
     cache: Annotated[
         Literal["none", "ram", "disk"],

@@ -156,6 +156,7 @@ def train(
         class_weights=class_weights,
         accumulate=config.accumulate,
         ema=config.ema,
+        half=training.can_halve(devices, config.amp),
     )
 
 

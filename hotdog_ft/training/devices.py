@@ -35,6 +35,14 @@ def find_devices(text: str) -> list[mx.Context]:
     return gpus
 
 
+def can_halve(devices: list[mx.Context], asked: bool) -> bool:
+    """Whether to compute in half precision: when asked to, and on GPUs alone. Asked in vain, it warns."""
+    on_gpus = all(device.device_type == "gpu" for device in devices)
+    if asked and not on_gpus:
+        log.warning("--amp does nothing here: MXNet computes in float32 on the CPU.")
+    return asked and on_gpus
+
+
 def _works(gpu: mx.Context) -> bool:
     """Whether this build of MXNet has code for the GPU: one that is too new is seen, and then fails."""
     try:

@@ -25,9 +25,11 @@ from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.errors import DivergedError
 from hotdog_ft.models.fused import FusedNetwork
 from hotdog_ft.models.graph import Forward
+from hotdog_ft.models.half import mixed_network
 from hotdog_ft.models.training_graph import training_network
 from hotdog_ft.training.averaging import WeightAverage
 from hotdog_ft.training.devices import split_batch
+from hotdog_ft.training.scaling import ScaledTrainer, all_finite
 from hotdog_ft.training.schedule import learning_rates
 from hotdog_ft.training.tally import Tally
 
@@ -82,21 +84,23 @@ def train_fine_tuning(
     class_weights: np.ndarray | None = None,
     accumulate: int = 1,
     ema: float = 0.0,
+    half: bool = False,
 ) -> Iterator[EpochResult]:
     """Train by stochastic gradient descent; yield an EpochResult after each epoch.
 
     With val_iter, epochs are judged by that, and test_iter is used once, after the last epoch; without test_iter not at
     all. With num_epochs = 0 the network is judged as it is, on train_iter too: one EpochResult, of epoch 0. progress:
     tqdm, or what takes its arguments. class_weights: as in train_step. accumulate: batches in a step. ema: how much of
-    itself the average of the weights keeps at a step; with each EpochResult the network is that average.
+    itself the average of the weights keeps at a step; with each EpochResult the network is that average. half: train in
+    mixed precision, which takes GPUs.
     Raises: DivergedError; DataError, when no photo can be read.
     """
     net.hybridize(static_alloc=True, static_shape=True)
     if num_epochs == 0:
         yield judge(net, train_iter, test_iter, devices, val_iter, progress)
         return
-    trainer = make_trainer(net, lr, wd, momentum, adds=accumulate > 1)
-    network = training_network(net, devices)
+    trainer = make_trainer(net, lr, wd, momentum, adds=accumulate > 1, half=half)
+    network = mixed_network(net, devices) if half else training_network(net, devices)
     average = WeightAverage(net, ema) if ema else None
     steps = -(-len(train_iter) // accumulate)
     rates = learning_rates(schedule, lr, num_epochs * steps)
@@ -167,19 +171,22 @@ def cross_entropy(soft: bool = False) -> gluon.loss.Loss:
     return loss
 
 
-def make_trainer(net: gluon.HybridBlock, lr: float, wd: float, momentum: float, adds: bool = False) -> gluon.Trainer:
+def make_trainer(
+    net: gluon.HybridBlock, lr: float, wd: float, momentum: float, adds: bool = False, half: bool = False
+) -> gluon.Trainer:
     """A Trainer whose devices have already agreed on the starting values, and update their own copies.
 
     Left to itself it copies the first device's values to the others after the first backward pass, BatchNorm's running
     statistics among them, which that pass may still be changing; and updating in the key-value store it would do so
     again, and forget the momentum, whenever the statistics are averaged. Results then differ from run to run.
-    adds: backward passes add to the gradients, for train_step with several batches.
+    adds: backward passes add to the gradients, for train_step with several batches. half: the trainer scales the loss.
     """
     for parameter in net.collect_params().values():
         if adds and parameter.grad_req != "null":
             parameter.grad_req = "add"
     options = {"learning_rate": lr, "wd": wd, "momentum": momentum}
-    trainer = gluon.Trainer(net.collect_params(), "sgd", options, update_on_kvstore=False)
+    make = ScaledTrainer if half else gluon.Trainer
+    trainer = make(net.collect_params(), "sgd", options, update_on_kvstore=False)
     trainer._init_kvstore()
     trainer._init_params()
     nd.waitall()
@@ -241,8 +248,9 @@ def train_step(
     adds = any(parameter.grad_req == "add" for parameter in trainer._params)
     if adds:
         _clear_gradients(trainer, devices)
+    loss_scale = trainer.loss_scale if isinstance(trainer, ScaledTrainer) else 1.0
     for batch in batches:
-        losses, outputs, labels = train_batch(network, batch, devices, class_weights)
+        losses, outputs, labels = train_batch(network, batch, devices, class_weights, loss_scale)
         if tally:
             tally.add(losses, outputs, labels)
     if not adds:
@@ -252,9 +260,13 @@ def train_step(
 
 
 def train_batch(
-    network: Forward, batch: Batch, devices: list[mx.Context], class_weights: np.ndarray | None = None
+    network: Forward,
+    batch: Batch,
+    devices: list[mx.Context],
+    class_weights: np.ndarray | None = None,
+    loss_scale: float = 1.0,
 ) -> tuple[list[nd.NDArray], list[nd.NDArray], list[nd.NDArray]]:
-    """The gradient of a batch's summed loss, into the parameters. class_weights: as in train_step.
+    """The gradient of a batch's summed loss, `loss_scale` times, into the parameters. class_weights: as in train_step.
 
     Returns losses (n,), logits (n, classes) and labels (n,) of each device that got a part, not yet waited for.
     """
@@ -264,7 +276,7 @@ def train_batch(
     with autograd.record():
         outputs = [network(x) for x in inputs]
         losses = [loss(output, target) for output, target in zip(outputs, targets)]
-    autograd.backward(losses, _head_gradients(targets, class_weights))
+    autograd.backward(losses, _head_gradients(targets, class_weights, loss_scale))
     return losses, outputs, labels
 
 
@@ -273,11 +285,13 @@ def balanced_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
     return (len(labels) / (num_classes * np.bincount(labels, minlength=num_classes))).astype(np.float32)
 
 
-def _head_gradients(targets: list[nd.NDArray], class_weights: np.ndarray | None) -> list[nd.NDArray] | None:
+def _head_gradients(
+    targets: list[nd.NDArray], class_weights: np.ndarray | None, loss_scale: float
+) -> list[nd.NDArray] | None:
     """What each example's loss weighs in the sum that is differentiated; None where that is 1."""
     if class_weights is None:
-        return None
-    weights = [nd.array(class_weights, ctx=of.context) for of in targets]
+        return None if loss_scale == 1 else [nd.full(len(of), loss_scale, ctx=of.context) for of in targets]
+    weights = [nd.array(loss_scale * class_weights, ctx=of.context) for of in targets]
     return [w.take(of) if of.ndim == 1 else nd.dot(of, w) for w, of in zip(weights, targets)]
 
 
@@ -357,13 +371,7 @@ def _check_finite(loss: float, step: int, trainer: gluon.Trainer) -> None:
 
 def _check_parameters(net: gluon.HybridBlock, trainer: gluon.Trainer) -> None:
     """The epoch's last step can spoil the parameters, and no loss shows it."""
-    values = [parameter.list_data()[0] for parameter in net.collect_params().values()]
-    # multi_all_finite takes 200 arrays at most, and writes beyond its memory when it gets more.
-    checks = [
-        nd.multi_all_finite(*values[i : i + 100], num_arrays=len(values[i : i + 100]))
-        for i in range(0, len(values), 100)
-    ]
-    if not all(check.asscalar() for check in checks):
+    if not all_finite([parameter.list_data()[0] for parameter in net.collect_params().values()]):
         raise _diverged("Parameters are no longer numbers at the end of the epoch", trainer)
 
 

@@ -224,6 +224,14 @@ def test_source_weights_are_told_in_the_model(trained, source):
     assert described["source_weights"]["origin"] == str(source[0])
 
 
+def test_amp_says_that_it_does_nothing_on_the_cpu(run_cli, quick):
+    run_cli("train", *quick, "--out", "plain")
+    status, _, err = run_cli("train", *quick, "--amp", "--out", "amp")
+    assert status == 0, err
+    assert "--amp does nothing here" in err
+    assert params_of(Path("amp")) == params_of(Path("plain"))
+
+
 def test_divergence_says_what_to_try_and_leaves_no_spoilt_model(run_cli, quick):
     status, out, err = run_cli("train", *quick, "--lr", 1e5, "--out", "run")
     assert (status, out) == (1, "")

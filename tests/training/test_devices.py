@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hotdog_ft.backend import mx
 from hotdog_ft.errors import ConfigError, DeviceError
 from hotdog_ft.training import devices
-from hotdog_ft.training.devices import find_devices, split_batch
+from hotdog_ft.training.devices import can_halve, find_devices, split_batch
 
 
 @given(st.integers(0, 500), st.integers(1, 9))
@@ -55,3 +55,17 @@ def test_auto_takes_the_cpu_without_a_gpu(monkeypatch):
 def test_what_names_no_devices_is_a_wrong_option(text):
     with pytest.raises(ConfigError, match="--devices"):
         find_devices(text)
+
+
+@pytest.mark.parametrize(
+    ("devices", "asked", "expected", "warnings"),
+    [
+        ([mx.gpu(0), mx.gpu(1)], True, True, 0),
+        ([mx.gpu(0)], False, False, 0),
+        ([mx.cpu(0)], True, False, 1),
+        ([mx.cpu(0)], False, False, 0),
+    ],
+)
+def test_half_precision_takes_gpus_and_the_wish(devices, asked, expected, warnings, caplog):
+    assert can_halve(devices, asked) is expected
+    assert len(caplog.records) == warnings
