@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hotdog_ft.backend import gluon, nd
 from hotdog_ft.data.preprocess import Preprocess
 
@@ -28,15 +30,19 @@ class Classifier(gluon.HybridBlock):
 
 
 class Normalize(gluon.HybridBlock):
-    """uint8 (batch, height, width, 3) -> float32 (batch, 3, height, width), as (x / 255 - mean) / std."""
+    """uint8 (batch, height, width, 3) -> float32 (batch, 3, height, width), as (x / 255 - mean) / std.
+
+    Scaling and shifting is written as a convolution of one pixel, which is one pass over the data in place of two.
+    """
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]):
         super().__init__()
-        shape = (1, len(mean), 1, 1)
+        self._channels = len(mean)
+        scale, shift = np.diag([1 / (255 * s) for s in std]), [-m / s for m, s in zip(mean, std)]
         with self.name_scope():
-            self.scale = self.params.get_constant("scale", nd.array([1 / (255 * s) for s in std]).reshape(shape))
-            self.shift = self.params.get_constant("shift", nd.array([-m / s for m, s in zip(mean, std)]).reshape(shape))
+            self.scale = self.params.get_constant("scale", nd.array(scale[:, :, np.newaxis, np.newaxis]))
+            self.shift = self.params.get_constant("shift", nd.array(shift))
 
     def hybrid_forward(self, F, x, scale, shift):
-        x = F.cast(F.transpose(x, axes=(0, 3, 1, 2)), "float32")
-        return F.broadcast_add(F.broadcast_mul(x, scale), shift)
+        x = F.transpose(F.cast(x, "float32"), axes=(0, 3, 1, 2))  # MXNet transposes uint8 four times as slowly
+        return F.Convolution(x, scale, shift, kernel=(1, 1), num_filter=self._channels)
