@@ -11,7 +11,7 @@ import logging
 import numpy as np
 
 from hotdog_ft.backend import gluon, mx, nd, onednn_enabled
-from hotdog_ft.models.graph import Forward, cached_operator
+from hotdog_ft.models.graph import Forward, cached_operator, values_on
 
 log = logging.getLogger(__name__)
 
@@ -72,5 +72,4 @@ def fuse(net: gluon.HybridBlock, device: mx.Context) -> Forward:
     Raises: MXNetError, here or when the result is read.
     """
     graph = net(mx.sym.var("data")).get_backend_symbol("MKLDNN")
-    parameters = {name: parameter.data(device) for name, parameter in net.collect_params().items()}
-    return cached_operator(graph, parameters)
+    return cached_operator(graph, values_on(device, net))

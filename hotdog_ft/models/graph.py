@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Optional
 
-from hotdog_ft.backend import mx, nd
+from hotdog_ft.backend import gluon, mx, nd
 
 Forward = Callable[[nd.NDArray], nd.NDArray]
 
@@ -94,3 +94,13 @@ def cached_operator(symbol: mx.sym.Symbol, values: dict[str, nd.NDArray]) -> For
     flags = [("data_indices", [data]), ("param_indices", others), ("static_alloc", True), ("static_shape", True)]
     operator = nd.CachedOp(symbol, flags)
     return lambda X: operator(*(X if name == "data" else values[name] for name in names))
+
+
+def values_on(device: mx.Context, net: gluon.HybridBlock) -> dict[str, nd.NDArray]:
+    """A network's own arrays on a device, by name, for cached_operator."""
+    return {name: parameter.data(device) for name, parameter in net.collect_params().items()}
+
+
+def where_the_input_is(operators: dict[mx.Context, Forward]) -> Forward:
+    """One function for several devices: it computes on the one that its input is on."""
+    return lambda X: operators[X.context](X)

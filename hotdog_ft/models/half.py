@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from hotdog_ft.backend import mx
 from hotdog_ft.models.classifier import Classifier
-from hotdog_ft.models.graph import Forward, Node, cached_operator, in_order, read_graph, write_graph
+from hotdog_ft.models.graph import (
+    Forward,
+    Node,
+    cached_operator,
+    in_order,
+    read_graph,
+    values_on,
+    where_the_input_is,
+    write_graph,
+)
 
 HALF = frozenset({"Convolution", "Deconvolution", "FullyConnected"})
 """What GPUs have fast units for."""
@@ -24,11 +33,7 @@ def mixed_network(net: Classifier, devices: list[mx.Context], half: str = "float
     Logits are float32, too. When layers have been frozen or freed, make another of this.
     """
     symbol = with_half(net(mx.sym.var("data")), half)
-    operators = {
-        device: cached_operator(symbol, {name: p.data(device) for name, p in net.collect_params().items()})
-        for device in devices
-    }
-    return lambda X: operators[X.context](X)
+    return where_the_input_is({device: cached_operator(symbol, values_on(device, net)) for device in devices})
 
 
 def with_half(symbol: mx.sym.Symbol, half: str = "float16") -> mx.sym.Symbol:

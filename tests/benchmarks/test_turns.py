@@ -34,7 +34,7 @@ def test_a_turn_is_what_the_process_printed_with_its_time_and_memory(tmp_path):
     turn = run(python("block = b'x' * 200_000_000; print('words'); print('{\"letters\": 5}')", reports=True), tmp_path)
     assert turn["letters"] == 5
     assert turn["wall_seconds"] > 0
-    assert 200_000_000 < turn["peak_bytes"] < 20_000_000_000  # not less than this process, forked
+    assert 200_000_000 < turn["peak_bytes"] < 2_000_000_000
 
 
 def test_the_metrics_of_a_run_belong_to_the_turn(tmp_path):

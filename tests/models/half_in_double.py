@@ -9,22 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from hotdog_ft.backend import autograd, mx, nd
-from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.models.finetune import target_net
 from hotdog_ft.models.graph import Forward
 from hotdog_ft.models.half import mixed_network
-from hotdog_ft.models.zoo import build
 
 DEVICES = [mx.cpu(0), mx.cpu(1)]
-
-
-def classifier(name: str, size: int) -> Classifier:
-    """With random values."""
-    mx.random.seed(0)
-    net = Classifier(name, build(name, 2, size), Preprocess(image_size=size, resize=size), ("no", "yes"))
-    net.initialize(mx.init.Xavier())
-    net(nd.zeros((1, size, size, 3), dtype="uint8"))
-    return net
 
 
 def values(net: Classifier, network: Forward, device: mx.Context) -> list[np.ndarray]:
@@ -38,8 +28,8 @@ def values(net: Classifier, network: Forward, device: mx.Context) -> list[np.nda
 
 
 def main() -> None:
-    net = classifier("squeezenet1.1", 64)
-    net.collect_params().reset_ctx(DEVICES)
+    mx.random.seed(0)
+    net = target_net("squeezenet1.1", None, ("no", "yes"), DEVICES, image_size=64)
     doubled = mixed_network(net, DEVICES, half="float64")
     for device in DEVICES:
         for expected, found in zip(values(net, net, device), values(net, doubled, device)):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from hotdog_ft.backend import mx
+from hotdog_ft.models.finetune import target_net
 from hotdog_ft.models.half import with_half
 from tests.conftest import REPOSITORY
-from tests.models.half_in_double import classifier
 
 
 def dtypes(symbol: mx.sym.Symbol) -> dict[str, np.dtype]:
@@ -25,7 +25,7 @@ def dtypes(symbol: mx.sym.Symbol) -> dict[str, np.dtype]:
     "name", ["resnet18_v2", "efficientnet_lite0", "densenet121", "se_resnext50_32x4d", "squeezenet1.1"]
 )
 def test_layers_are_half_and_parameters_statistics_and_logits_are_not(name):
-    net = classifier(name, 224)
+    net = target_net(name, None, ("no", "yes"), [mx.cpu()], image_size=224)
     symbol = with_half(net(mx.sym.var("data")))
     found = dtypes(symbol)
     assert {found[name] for name in net.collect_params()} == {np.dtype("float32")}

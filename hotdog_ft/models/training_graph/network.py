@@ -6,7 +6,7 @@ import logging
 
 from hotdog_ft.backend import mx, nd, onednn_enabled
 from hotdog_ft.models.classifier import Classifier
-from hotdog_ft.models.graph import Forward, cached_operator
+from hotdog_ft.models.graph import Forward, cached_operator, values_on, where_the_input_is
 from hotdog_ft.models.training_graph.faster import faster
 from hotdog_ft.models.training_graph.plan import Plan
 from hotdog_ft.models.training_graph.trial import difference
@@ -33,8 +33,9 @@ def training_network(net: Classifier, devices: list[mx.Context]) -> Forward:
     if found:
         log.debug("The faster graph is not used: %s", found)
         return net
-    operators = {device: cached_operator(plan.symbol, _own_arguments(plan, net, device)) for device in devices}
-    return lambda X: operators[X.context](X)
+    return where_the_input_is(
+        {device: cached_operator(plan.symbol, _own_arguments(plan, net, device)) for device in devices}
+    )
 
 
 def _own_arguments(plan: Plan, net: Classifier, device: mx.Context) -> dict[str, nd.NDArray]:
@@ -43,7 +44,7 @@ def _own_arguments(plan: Plan, net: Classifier, device: mx.Context) -> dict[str,
     The backward pass writes running statistics. Those that the graph takes with more channels are other arrays than the
     parameter's, so the parameter's becomes the first part of that.
     """
-    arguments = plan.arguments({name: p.data(device) for name, p in net.collect_params().items()}, device)
+    arguments = plan.arguments(values_on(device, net), device)
     for name in plan.widened:
         parameter = net.collect_params()[name]
         parameter._data[parameter.list_ctx().index(device)] = arguments[name][: parameter.shape[0]]
