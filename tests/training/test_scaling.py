@@ -4,25 +4,20 @@ import numpy as np
 import pytest
 
 from hotdog_ft.backend import mx, nd
-from hotdog_ft.data.loader import Batch
 from hotdog_ft.training import scaling
 from hotdog_ft.training.scaling import START, all_finite
 from hotdog_ft.training.trainer import make_trainer, train_step
 from tests.conftest import parameters
+from tests.training.batches import batch
 
 ONE, TWO = [mx.cpu(0)], [mx.cpu(0), mx.cpu(1)]
-
-
-def batch(seed: int, size: int = 5) -> Batch:
-    rng = np.random.default_rng(seed)
-    return Batch(rng.integers(0, 256, (size, 16, 16, 3), dtype=np.uint8), rng.integers(0, 2, size).astype(np.int32))
 
 
 def trained(net, devices, half, weights=None, together=1):
     """Parameters after three steps of one batch, or one step of three."""
     trainer = make_trainer(net, 0.1, wd=0.001, momentum=0.9, adds=together > 1, half=half)
     for start in range(0, 3, together):
-        train_step(net, [batch(seed) for seed in range(start, start + together)], trainer, devices, weights)
+        train_step(net, [batch(5, seed) for seed in range(start, start + together)], trainer, devices, weights)
     return parameters(net.net)
 
 
@@ -70,7 +65,7 @@ def test_the_scale_doubles_after_good_steps(toy_net, monkeypatch):
     trainer = make_trainer(net, 0.1, wd=0.0, momentum=0.0, half=True)
     scales = []
     for seed in range(5):
-        train_step(net, [batch(seed)], trainer, ONE)
+        train_step(net, [batch(5, seed)], trainer, ONE)
         scales.append(trainer.loss_scale / START)
     assert scales == [1, 2, 2, 4, 4]
 

@@ -17,16 +17,12 @@ from hotdog_ft.training import trainer as module
 from hotdog_ft.training.tally import Tally
 from hotdog_ft.training.trainer import balanced_weights, evaluate_accuracy, make_trainer, train_fine_tuning, train_step
 from tests.conftest import parameters
+from tests.training.batches import batch
 
 ONE = [mx.cpu(0)]
 TWO = [mx.cpu(0), mx.cpu(1)]
 THREE = [mx.cpu(0), mx.cpu(1), mx.cpu(2)]
 SMALL = Preprocess(image_size=16, resize=18)
-
-
-def batch(size, seed=0):
-    rng = np.random.default_rng(seed)
-    return Batch(rng.integers(0, 256, (size, 16, 16, 3), dtype=np.uint8), rng.integers(0, 2, size).astype(np.int32))
 
 
 def step(net, devices, sizes, **options):
