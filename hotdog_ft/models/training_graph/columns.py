@@ -11,9 +11,6 @@ import numpy as np
 from hotdog_ft.models.graph import Node
 from hotdog_ft.models.training_graph.plan import Plan
 
-ROW_AND_COLUMN_BEFORE = "(0, 0, 0, 0, 1, 0, 1, 0)"
-"""What "same" padding adds to a kernel (efficientnet_lite.SameConv2D), as an attribute of the node."""
-
 
 def is_wide(node: Node) -> bool:
     """Whether the node filters each channel by itself, without bias, by kernels of five rows and columns.
@@ -44,9 +41,9 @@ def split(node: Node, plan: Plan) -> None:
 
 
 def _begins_with_zeros(node: Node) -> bool:
-    """Whether the convolution's kernel has a row and a column of zeros before its own."""
+    """Whether "same" padding has put a row and a column of zeros before the kernel (efficientnet_lite.SameConv2D)."""
     kernel = node.inputs[1][0]
-    return kernel.op == "Pad" and kernel.attrs["pad_width"] == ROW_AND_COLUMN_BEFORE
+    return kernel.op == "Concat" and kernel.inputs[0][0].op == "zeros_like"
 
 
 def _columns(node: Node, begin: int, end: int) -> Node:
