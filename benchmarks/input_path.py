@@ -1,4 +1,4 @@
-"""The tool's own way from files to what the network computes with: float32 batches, normalised on the device."""
+"""The tool's own way from files to what the network computes with: float32 batches, normalised."""
 
 from __future__ import annotations
 
@@ -18,19 +18,17 @@ def main() -> None:
     options = parser.parse_args()
     use_cores(options.cores)
 
-    from hotdog_ft.backend import nd  # now that it takes its threads from the cores that are left
-    from hotdog_ft.models.classifier import Normalize
+    from hotdog_ft.backend import mx  # now that it takes its threads from the cores that are left
+    from hotdog_ft.models.photo_input import NormalizePhotoByPhoto, photos_on
 
     preprocess = Preprocess()
-    normalize = Normalize(preprocess.mean, preprocess.std)
-    normalize.initialize()
-    normalize.hybridize(static_alloc=True, static_shape=True)
+    normalize = NormalizePhotoByPhoto(preprocess)
     photos = read_folder(Path(options.data)).train
     loader = PhotoLoader(photos, for_training(preprocess), options.batch_size, cores(), shuffle=True)
 
     def consume(batches):
         for batch in batches:
-            normalize(nd.array(batch.X, dtype="uint8")).wait_to_read()
+            normalize(photos_on(mx.cpu(), batch.X)).wait_to_read()
 
     batches = endless(loader.epoch, lambda batch: len(batch.X), options.batch_size)
     report(timed(batches, consume, options))

@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -129,4 +130,18 @@ nd = mx.nd
 gluon = mx.gluon
 autograd = mx.autograd
 
-__all__ = ["autograd", "cores", "gluon", "hidden", "installed_build", "mx", "nd", "onednn_enabled"]
+__all__ = ["autograd", "cores", "gluon", "hidden", "installed_build", "memory_of", "mx", "nd", "onednn_enabled"]
+
+
+def memory_of(array: Any) -> np.ndarray:
+    """A CPU NDArray's own memory, as soon as nothing computes with it: what is written there is what it holds.
+
+    The array must outlive what is given, and not be computed with until that has been written.
+    """
+    library, check = mx.base._LIB, mx.base.check_call
+    check(library.MXNDArrayWaitToWrite(array.handle))
+    memory = ctypes.c_void_p()
+    check(library.MXNDArrayGetData(array.handle, ctypes.byref(memory)))
+    dtype = np.dtype(array.dtype)
+    size = array.size * dtype.itemsize
+    return np.frombuffer((ctypes.c_char * size).from_address(memory.value or 0), dtype).reshape(array.shape)

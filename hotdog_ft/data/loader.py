@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 PREFETCH_BATCHES = 2
 
-PHOTOS_A_TASK = 8
+PHOTOS_A_TASK = 16
 """Handing a task to a thread, and waking the loop at its end, costs about what resizing a photo does."""
 
 Item = TypeVar("Item")

@@ -123,15 +123,21 @@ def _named(path: str | Path) -> Iterator[None]:
 def read_bytes(path: str | Path) -> bytes:
     """A photo's file as it is. Raises: ImageError, when it is empty or can't be read."""
     try:
-        if os.stat(path).st_size == 0:
-            raise ImageError(f"{path}: the file is empty.", hint="Replace it or remove it.")
-        return Path(path).read_bytes()
+        with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                raise ImageError(f"{path}: the file is empty.", hint="Replace it or remove it.")
+            return file.readall()
     except IsADirectoryError as error:
         raise ImageError(f"{path}: a folder without photos.", hint="Give a photo, or a folder of photos.") from error
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}.", hint="Check the path and its permissions.") from error
     except ValueError as error:  # a NUL in the path
         raise ImageError(f"{path!r}: {error}.", hint="Check the path.") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, and don't wait for a writer where it is a named pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def decode_photo(data: bytes) -> np.ndarray:

@@ -14,6 +14,7 @@ from hotdog_ft.data.loader import PhotoLoader, photo_bar
 from hotdog_ft.errors import RunError
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.fused import FusedNetwork
+from hotdog_ft.models.photo_input import photos_on
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ def logits_of(network: FusedNetwork, X: np.ndarray, mirror: bool = False) -> nd.
 
     X: uint8, shape (batch, height, width, 3). mirror: the mean of a photo's logits and its mirror image's.
     """
-    logits = network(nd.array(X, ctx=network.device, dtype="uint8"))
+    logits = network(photos_on(network.device, X))
     if not mirror:
         return logits
     logits = logits.copy()  # with static memory, the second call writes where the first one's result is
-    return (logits + network(nd.array(X[:, :, ::-1], ctx=network.device, dtype="uint8"))) / 2
+    return (logits + network(photos_on(network.device, X[:, :, ::-1]))) / 2
 
 
 def answer(

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hotdog_ft.backend import gluon, mx, nd
+from hotdog_ft.backend import gluon, mx
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import Split
 from hotdog_ft.data.loader import PhotoLoader, photo_bar
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.fused import FusedNetwork
+from hotdog_ft.models.photo_input import photos_on
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,24 @@ class Features:
     """float32, shape (photos, 2, features): of the photo, and of its mirror image."""
 
 
-def feature_net(classifier: Classifier) -> gluon.SymbolBlock:
+def feature_net(classifier: Classifier) -> Classifier:
     """The classifier without its output layer, on the same parameters.
 
-    Input: uint8 RGB, shape (batch, height, width, 3). Output: float32, shape (batch, features): what the output layer
-    is multiplied with. Where that is a convolution on a map, the map's mean: both are linear.
+    Output: float32, shape (batch, features): what the output layer is multiplied with. Where that is a convolution on a
+    map, the map's mean: both are linear.
     """
     parameters = classifier.net._collect_params_with_prefix()
     weight = parameters[zoo.output_names(classifier.architecture)[0]].name
     size = classifier.preprocess.image_size
-    photos = mx.sym.var("photos", dtype="uint8")
-    seen = _input_of(classifier(photos), weight)
-    _, (shape,), _ = seen.infer_shape(photos=(1, size, size, 3))
+    photos = mx.sym.var("data", dtype="float32")
+    seen = _input_of(classifier.net(photos), weight)
+    _, (shape,), _ = seen.infer_shape(data=(1, 3, size, size))
     if len(shape) == 4:
         seen = seen.mean(axis=(2, 3))
-    return gluon.SymbolBlock([seen], [photos], params=classifier.collect_params())
+    net = gluon.SymbolBlock([seen], [photos], params=classifier.net.collect_params())
+    features = Classifier(classifier.architecture, net, classifier.preprocess, classifier.classes)
+    features.normalize = classifier.normalize
+    return features
 
 
 def compute_features(
@@ -58,7 +62,7 @@ def compute_features(
     parts = []
     with photo_bar(progress, "features", len(split)) as bar:
         for batch in loader.epoch():
-            views = [network(nd.array(X, ctx=device, dtype="uint8")).asnumpy() for X in (batch.X, batch.X[:, :, ::-1])]
+            views = [network(photos_on(device, X)).asnumpy() for X in (batch.X, batch.X[:, :, ::-1])]
             parts.append(np.stack(views, axis=1))
             if bar is not None:
                 bar.update(len(batch.X))

@@ -10,8 +10,10 @@ import logging
 
 import numpy as np
 
-from hotdog_ft.backend import gluon, mx, nd, onednn_enabled
+from hotdog_ft.backend import mx, nd, onednn_enabled
+from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.graph import Forward, cached_operator, values_on
+from hotdog_ft.models.photo_input import normalized_first
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ class FusedNetwork:
     the fused one differs, can't be made, or wouldn't be on a CPU. When parameters have changed, make another of this.
     """
 
-    def __init__(self, net: gluon.HybridBlock, device: mx.Context, fuse_from: int = FUSE_FROM) -> None:
+    def __init__(self, net: Classifier, device: mx.Context, fuse_from: int = FUSE_FROM) -> None:
         self._net = net
         self.device = device
         self._compute: Forward = net
@@ -66,10 +68,10 @@ class FusedNetwork:
         return fused
 
 
-def fuse(net: gluon.HybridBlock, device: mx.Context) -> Forward:
+def fuse(net: Classifier, device: mx.Context) -> Forward:
     """The fused network on a CPU, with static memory, and the parameters as they are when it is first called.
 
     Raises: MXNetError, here or when the result is read.
     """
-    graph = net(mx.sym.var("data")).get_backend_symbol("MKLDNN")
-    return cached_operator(graph, values_on(device, net))
+    graph = net.net(mx.sym.var("data")).get_backend_symbol("MKLDNN")
+    return normalized_first(net, lambda device: cached_operator(graph, values_on(device, net)), [device])

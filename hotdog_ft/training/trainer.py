@@ -12,7 +12,7 @@ import functools
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -26,6 +26,7 @@ from hotdog_ft.errors import DivergedError
 from hotdog_ft.models.fused import FusedNetwork
 from hotdog_ft.models.graph import Forward
 from hotdog_ft.models.half import mixed_network
+from hotdog_ft.models.photo_input import photos_on
 from hotdog_ft.models.training_graph import training_network
 from hotdog_ft.training.averaging import WeightAverage
 from hotdog_ft.training.devices import split_batch
@@ -270,8 +271,9 @@ def train_batch(
 
     Returns losses (n,), logits (n, classes) and labels (n,) of each device that got a part, not yet waited for.
     """
-    inputs, labels = _share_out(batch.X, devices, "uint8"), _share_out(batch.y, devices, "int32")
-    targets = labels if batch.targets is None else _share_out(batch.targets, devices, "float32")
+    inputs = _share_out(batch.X, devices, photos_on)
+    labels = _share_out(batch.y, devices, _array_on)
+    targets = labels if batch.targets is None else _share_out(batch.targets, devices, _array_on)
     loss = cross_entropy(soft=batch.targets is not None)
     with autograd.record():
         outputs = [network(x) for x in inputs]
@@ -302,10 +304,16 @@ def in_groups(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
         yield group
 
 
-def _share_out(X: np.ndarray, devices: list[mx.Context], dtype: str) -> list[nd.NDArray]:
+def _share_out(
+    X: np.ndarray, devices: list[mx.Context], put: Callable[[mx.Context, np.ndarray], nd.NDArray]
+) -> list[nd.NDArray]:
     """Each device's part of an array; the last devices get none of a batch that is smaller than they are many."""
     parts = [part for part in split_batch(len(X), len(devices)) if part.start < part.stop]
-    return [nd.array(X[part], ctx=device, dtype=dtype) for part, device in zip(parts, devices)]
+    return [put(device, X[part]) for part, device in zip(parts, devices)]
+
+
+def _array_on(device: mx.Context, X: np.ndarray) -> nd.NDArray:
+    return nd.array(X, ctx=device, dtype=X.dtype)
 
 
 def _clear_gradients(trainer: gluon.Trainer, devices: list[mx.Context]) -> None:
@@ -337,7 +345,8 @@ def evaluate(
     networks = [FusedNetwork(net, device) for device in devices]
     previous: list[nd.NDArray] = []
     for batch in batches:
-        inputs, labels = _share_out(batch.X, devices, "uint8"), _share_out(batch.y, devices, "int32")
+        inputs = _share_out(batch.X, devices, photos_on)
+        labels = _share_out(batch.y, devices, _array_on)
         outputs = [network(x) for network, x in zip(networks, inputs)]
         losses = [loss(output, label) for output, label in zip(outputs, labels)] if loss else []
         tally.add(losses, outputs, labels)

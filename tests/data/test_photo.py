@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 
 import cv2
 import numpy as np
@@ -247,3 +248,9 @@ def test_a_large_jpeg_that_no_decoder_knows_is_named_when_decoded(tmp_path):
     path.write_bytes(data)
     with pytest.raises(ImageError, match=r"large\.jpg: not an image"):
         open_photo(path).part(0, 0, 100, 100, (10, 10))
+
+
+def test_a_named_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "photo.jpg")
+    with pytest.raises(ImageError, match="empty"):
+        read_photo(tmp_path / "photo.jpg")

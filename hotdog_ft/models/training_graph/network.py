@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from hotdog_ft.backend import mx, nd, onednn_enabled
 from hotdog_ft.models.classifier import Classifier
-from hotdog_ft.models.graph import Forward, cached_operator, values_on, where_the_input_is
+from hotdog_ft.models.graph import Forward, cached_operator, values_on
+from hotdog_ft.models.photo_input import normalized_first
 from hotdog_ft.models.training_graph.faster import faster
 from hotdog_ft.models.training_graph.plan import Plan
 from hotdog_ft.models.training_graph.trial import difference
@@ -17,25 +19,32 @@ log = logging.getLogger(__name__)
 def training_network(net: Classifier, devices: list[mx.Context]) -> Forward:
     """What to call in place of `net` to train it: its own parameters, gradients and running statistics.
 
-    `net` itself where the faster graph isn't for it: on GPUs, without oneDNN, with nothing to gain, or where a step of
-    a few photos shows a difference. When layers have been frozen or freed, make another of this.
+    `net` itself on GPUs. When layers have been frozen or freed, make another of this.
     """
-    if not onednn_enabled() or any(device.device_type != "cpu" for device in devices):
+    if any(device.device_type != "cpu" for device in devices):
         return net
-    symbol = net(mx.sym.var("data"))
+    return normalized_first(net, faster_network(net, devices) or (lambda device: net.net), devices)
+
+
+def faster_network(net: Classifier, devices: list[mx.Context]) -> Callable[[mx.Context], Forward] | None:
+    """The faster graph in place of `net.net`, by device.
+
+    None without oneDNN, where there is nothing to gain, or where a step of a few photos shows a difference.
+    """
+    if not onednn_enabled():
+        return None
+    symbol = net.net(mx.sym.var("data"))
     plan = faster(symbol, {name: parameter.shape for name, parameter in net.collect_params().items()})
     if plan is None:
-        return net
+        return None
     try:
         found = difference(net, devices[0], plan)
     except mx.MXNetError as error:
         found = str(error)
     if found:
         log.debug("The faster graph is not used: %s", found)
-        return net
-    return where_the_input_is(
-        {device: cached_operator(plan.symbol, _own_arguments(plan, net, device)) for device in devices}
-    )
+        return None
+    return lambda device: cached_operator(plan.symbol, _own_arguments(plan, net, device))
 
 
 def _own_arguments(plan: Plan, net: Classifier, device: mx.Context) -> dict[str, nd.NDArray]:

@@ -12,8 +12,10 @@ from typing import Optional
 import numpy as np
 
 from hotdog_ft.backend import autograd, mx, nd
+from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.graph import Node, cached_operator, in_order, read_graph, write_graph
+from hotdog_ft.models.photo_input import NormalizePhotoByPhoto, photos_on
 from hotdog_ft.models.training_graph.plan import Plan
 
 TOLERANCE = 1e-3
@@ -33,10 +35,10 @@ def difference(net: Classifier, device: mx.Context, plan: Plan) -> Optional[str]
 
     `net` itself, its gradients and its statistics are left alone. Raises: MXNetError, where a step fails.
     """
-    plain = Plan(net(mx.sym.var("data")))
+    plain = Plan(net.net(mx.sym.var("data")))
     values = {name: parameter.data(device).copy() for name, parameter in net.collect_params().items()}
     trained = [name for name, parameter in net.collect_params().items() if parameter.grad_req != "null"]
-    X = _photos(net.preprocess.image_size, device)
+    X = _photos(net.preprocess, device)
     norms = [node for node in in_order(read_graph(plain.symbol, {})) if node.op == "BatchNorm"]
     _separate(norms, values)
     if any(norm.attrs.get("use_global_stats") == "True" for norm in norms):
@@ -51,10 +53,12 @@ def difference(net: Classifier, device: mx.Context, plan: Plan) -> Optional[str]
     return None
 
 
-def _photos(size: int, device: mx.Context) -> nd.NDArray:
-    """Random pixels, uint8, shape (photos, size, size, 3)."""
+def _photos(preprocess: Preprocess, device: mx.Context) -> nd.NDArray:
+    """Random pixels, normalised: float32, shape (photos, 3, image_size, image_size)."""
+    size = preprocess.image_size
     count = max(FEWEST_PHOTOS, FEWEST_VALUES // max(1, size // REDUCTION) ** 2)
-    return nd.array(np.random.default_rng(0).integers(0, 256, (count, size, size, 3)), ctx=device, dtype="uint8")
+    X = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    return NormalizePhotoByPhoto(preprocess)(photos_on(device, X))
 
 
 def _separate(norms: list[Node], values: Values) -> None:

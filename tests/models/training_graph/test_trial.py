@@ -14,7 +14,7 @@ from hotdog_ft.models.training_graph.trial import difference
 
 
 def plan_of(net):
-    return faster(net(mx.sym.var("data")), {name: p.shape for name, p in net.collect_params().items()})
+    return faster(net.net(mx.sym.var("data")), {name: p.shape for name, p in net.collect_params().items()})
 
 
 @pytest.mark.parametrize("frozen", [{}, {"freeze_batch_norm": True}, {"freeze_features": True}])
