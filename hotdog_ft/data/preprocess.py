@@ -1,8 +1,8 @@
 """What is done to a photo before the network sees it: one record, kept with the network that wants it.
 
-The loader's part ends with uint8 pixels of the right size, shape (height, width, 3). Scaling, normalising and the change
-of layout belong to the network, with this record's values: a block in front of it (models/classifier.py), and on CPUs
-what computes the same in less time (models/photo_input.py).
+The loader's part ends with uint8 pixels of the right size, shape (height, width, 3). Scaling, normalising and the
+change of layout belong to the network, with this record's values: a block in front of it (models/classifier.py), and on
+CPUs what computes the same in less time (models/photo_input.py).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 from hotdog_ft.backend import memory_of, mx, nd
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.models.classifier import Classifier
-from hotdog_ft.models.graph import Forward
+from hotdog_ft.models.graph import Forward, where_the_input_is
 
 IN_FLIGHT = 2
 """Batches: one that the network is reading, and one that is being prepared."""
@@ -29,9 +29,12 @@ def normalized_first(
     classifier: Classifier, behind: Callable[[mx.Context], Forward], devices: list[mx.Context]
 ) -> Forward:
     """The classifier on CPUs. behind: what computes its `net`, which stands behind the normalisation, on a device."""
-    normalize = {device: NormalizePhotoByPhoto(classifier.preprocess) for device in devices}
-    operators = {device: behind(device) for device in devices}
-    return lambda X: operators[X.context](normalize[X.context](X))
+
+    def whole(device: mx.Context) -> Forward:
+        normalize, operator = NormalizePhotoByPhoto(classifier.preprocess), behind(device)
+        return lambda X: operator(normalize(X))
+
+    return where_the_input_is({device: whole(device) for device in devices})
 
 
 class NormalizePhotoByPhoto:

@@ -15,7 +15,6 @@ from hotdog_ft.models.finetune import keep_statistics
 from hotdog_ft.models.photo_input import normalized_first
 from hotdog_ft.models.training_graph import training_network
 from hotdog_ft.models.training_graph.network import faster_network
-from hotdog_ft.models.training_graph.trial import TOLERANCE
 from hotdog_ft.training import trainer as module
 from hotdog_ft.training.tally import Tally
 from hotdog_ft.training.trainer import balanced_weights, evaluate_accuracy, make_trainer, train_fine_tuning, train_step
@@ -157,7 +156,8 @@ def test_the_faster_graph_trains_to_the_same_parameters(
         net = bottleneck_net(devices)
         if statistics_stay:
             net.apply(keep_statistics)
-        loader = PhotoLoader(read_folder(photos).train, for_training(net.preprocess), 8, 2, shuffle=True)
+        # With this seed no value comes so near to 0 or 6 that rounding, other on each CPU, decides if it is cut.
+        loader = PhotoLoader(read_folder(photos).train, for_training(net.preprocess), 8, 2, shuffle=True, seed=2)
         soft = SoftLoader(loader, num_classes=2, smoothing=0.1, mixup=0.2)
         list(train_fine_tuning(net, soft, None, devices, lr=1e-3, num_epochs=3, **options))
         return parameters(net.net)
@@ -172,9 +172,8 @@ def test_the_faster_graph_trains_to_the_same_parameters(
 
     expected, found = final(plain), final(faster)
     assert is_faster == [True]
-    # In nine steps a value can come so near to 0 or 6 that rounding cuts it in one graph alone: 2e-4, with AVX2.
     for name, value in expected.items():
-        assert np.abs(found[name] - value).max() <= TOLERANCE * np.abs(value).max(), name
+        assert np.abs(found[name] - value).max() <= 1e-4 * np.abs(value).max(), name
 
 
 def test_running_statistics_are_the_same_on_every_device(toy_net, loaders):
