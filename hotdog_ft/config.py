@@ -18,12 +18,17 @@ from typing import Annotated, Any, ClassVar, Literal, Optional
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from hotdog_ft.errors import ConfigError
+from hotdog_ft.errors import ConfigError, RunError
 
 ENVIRONMENT_PREFIX = "HOTDOG_FT_"
 
 SCRATCH_DEFAULTS: dict[str, Any] = {"weights": "none", "lr": 0.1, "output_lr_mult": 1.0}
 """How training from random values differs: a larger learning rate, the same for all layers."""
+
+MAY_DIFFER = ("data", "weights", "epochs", "workers", "cache", "track", "checkpoint_every", "strict", "out")
+"""Settings that no result depends on, or that are compared in another way: photos and weights by what is in them."""
+
+GO_ON_HINT = "Give the settings that it was begun with, or train into another folder."
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,12 @@ class TrainConfig:
     seed: Annotated[
         int, Ge(0), Lt(2**31), Help("The same seed, machine and number of threads give the same run, bit for bit.")
     ] = 0
+    checkpoint_every: Annotated[
+        Optional[int],
+        Ge(1),
+        Le(1_000_000_000),
+        Help("Save what --resume goes on from after so many batches, too.  [default: after each epoch]"),
+    ] = None
     strict: Annotated[bool, Help("A photo that can't be read is an error, not skipped.")] = False
     out: Annotated[
         Optional[str], MinLen(1), Help("The run's folder.  [default: runs/<time>-<command>-<model>]", "DIR")
@@ -184,6 +195,29 @@ class TrainConfig:
 
         values = {name: value for name, value in dataclasses.asdict(self).items() if name not in leave_out}
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def begun_with(folder: str | Path) -> TrainConfig:
+    """The settings of a run, to go on with. Raises: RunError, when there is none; ConfigError."""
+    file = Path(folder) / "config.yaml"
+    if not file.is_file():
+        what = "has no config.yaml to go on with" if Path(folder).is_dir() else "there is no such run"
+        raise RunError(f"--resume {folder}: {what}.", hint="Give a folder that `hotdog-ft train` has made.")
+    return TrainConfig.from_sources({}, file=file, environment={})
+
+
+def check_goes_on(config: TrainConfig, begun: TrainConfig, folder: object) -> None:
+    """Raises ConfigError, naming all that differs, unless a run begun so may go on so."""
+    before, now = dataclasses.asdict(begun), dataclasses.asdict(config)
+    wrong = [
+        f"{option_name(name)}: {folder} was begun with {before[name]}, not {value}"
+        for name, value in now.items()
+        if name not in MAY_DIFFER and value != before[name]
+    ]
+    if config.epochs < begun.epochs:
+        wrong.append(f"--epochs: {folder} was begun with {begun.epochs}, which can grow, not shrink to {config.epochs}")
+    if wrong:
+        raise ConfigError("; ".join(wrong) + ".", hint=GO_ON_HINT)
 
 
 def field_names() -> list[str]:

@@ -5,6 +5,7 @@ Library code raises these and never prints or exits; the one handler is in `hotd
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 
@@ -57,11 +58,20 @@ class DeviceError(HotdogError):
     """A device was asked for that this machine or this build of MXNet doesn't have."""
 
 
+DIVERGED_HINT = "Try a tenth of that --lr, or a smaller --output-lr-mult."
+
+
 class DivergedError(HotdogError):
     """The training loss is no longer a number."""
 
 
 class InterruptedRunError(HotdogError):
-    """Ctrl-C during a run."""
+    """Ctrl-C during a run, or another signal that asks to end; the exit status tells which, as shells have it."""
 
-    exit_status = 130
+    def __init__(self, message: str, hint: str, number: int = signal.SIGINT) -> None:
+        super().__init__(message, hint)
+        self.exit_status = 128 + number
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where nothing waits for it: what must be cleaned up is, as after Ctrl-C."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from hotdog_ft.errors import ConfigError
+from hotdog_ft.errors import ConfigError, RunError
 
 
 def cache_home() -> Path:
@@ -54,12 +56,56 @@ def replacing(path: Path, sync: bool = True) -> Iterator[Path]:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         temporary.replace(path)
+        if sync:
+            _sync_folder(path.parent)
     except OSError as error:
-        if error.filename == str(temporary):
+        if error.filename in (None, str(temporary)):  # a full disk names no file
             error.filename = str(path)  # what the user named
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, too, where the file system can do that."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether `replacing` has made the file, in a process that was killed before it could rename or remove it."""
+    return re.fullmatch(r"\..*-[0-9a-f]{8}(\.\w+)?", path.name, re.DOTALL) is not None and path.is_file()
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove such files from a folder and those below. Only for who holds the folder."""
+    for path in folder.rglob(".*"):
+        if is_temporary(path):
+            path.unlink()
+
+
+@contextlib.contextmanager
+def held(folder: Path, hint: str) -> Iterator[None]:
+    """Hold a folder for the block, against other processes that would; the system lets go of it, however we end.
+
+    Raises: RunError, when another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RunError(f"{folder}: another process is at work in it.", hint=hint) from None
+    except OSError:  # some file systems know no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
     config.yaml      everything needed to run it again
     metrics.jsonl    one line an epoch
     model/           model.json and net.params; there is no pickle in either
+    checkpoint/      what --resume goes on from
     curves.png       accuracy and loss by epoch
     report.html      all of it for people, in one file
 
@@ -16,8 +17,10 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import time
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,7 @@ from hotdog_ft.backend import gluon, installed_build, mx, nd
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import HotdogError, RunError
-from hotdog_ft.files import replacing, replacing_folder, sha256, write_text
+from hotdog_ft.files import held, is_temporary, remove_temporaries, replacing, replacing_folder, sha256, write_text
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.reading import SourceWeights
@@ -34,6 +37,8 @@ from hotdog_ft.stats import wilson_interval
 from hotdog_ft.training.trainer import EpochResult
 
 FORMAT_VERSION = 1
+METRICS = "metrics.jsonl"
+CHECKPOINT = "checkpoint"
 ROOT = Path("runs")
 SYMBOL = "net-symbol.json"
 """The graph of a network in 8-bit integers; others are built by their architecture's name."""
@@ -58,7 +63,32 @@ class Run:
         """Make the folder: `config.out`, or one named by the time under runs/. Raises: RunError."""
         run = cls(_new_folder(config.out, f"{command}-{config.model}"))
         run.keep = config.keep
-        write_text(run.folder / "config.yaml", config.to_yaml(leave_out=("out",)))
+        with held(run.folder, hint="Name another folder with --out."):
+            check_vacant(run.folder)
+            remove_temporaries(run.folder)
+            write_text(run.folder / "config.yaml", config.to_yaml(leave_out=("out",)))
+        return run
+
+    @classmethod
+    def reopen(cls, folder: Path, config: TrainConfig, epoch: int | None) -> Run:
+        """Take a run up again in this epoch, or from the very start. What a crash has left of later ones is dropped.
+
+        Raises: RunError, when the earlier epochs aren't all there.
+        """
+        run = cls(folder)
+        run.keep = config.keep
+        remove_temporaries(folder)
+        write_text(folder / "config.yaml", config.to_yaml(leave_out=("out",)))
+        if epoch is None:
+            return run
+        for result in _read_metrics(folder / METRICS):
+            if result.epoch < epoch:
+                run._add(result)
+        if next_epoch(run.results) != epoch:
+            raise RunError(
+                f"{folder / METRICS}: tells of other epochs than the checkpoint, which is in epoch {epoch}.",
+                hint="Put the run's own file back, or train into another folder.",
+            )
         return run
 
     @property
@@ -68,12 +98,15 @@ class Run:
 
     def record(self, result: EpochResult) -> bool:
         """Add an epoch to metrics.jsonl. Returns whether its model is the one to keep, as things stand."""
-        self.results.append(result)
+        self._add(result)
         self._write_metrics()
+        return self.kept == len(self.results) - 1
+
+    def _add(self, result: EpochResult) -> None:
+        self.results.append(result)
         better = (result.val_acc or 0) > (self.result.val_acc or 0)
         if len(self.results) == 1 or better or self.keep == "last":
             self.kept = len(self.results) - 1
-        return self.kept == len(self.results) - 1
 
     def record_test(self, right: int, total: int) -> None:
         """The test photos' answers by the kept model; its epoch gets their accuracy if it has none yet."""
@@ -84,7 +117,7 @@ class Run:
 
     def _write_metrics(self) -> None:
         lines = [json.dumps(dataclasses.asdict(result)) for result in self.results]
-        write_text(self.folder / "metrics.jsonl", "\n".join(lines) + "\n")
+        write_text(self.folder / METRICS, "\n".join(lines) + "\n")
 
     def save_model(self, classifier: Classifier, source: SourceWeights | None, data_fingerprint: str) -> None:
         """Write model/, and point runs/latest here: from now on there is something to predict with."""
@@ -94,6 +127,7 @@ class Run:
 
     def discard(self) -> None:
         """Remove the folder of a run that came to nothing, so that its name is free again."""
+        shutil.rmtree(self.folder / CHECKPOINT, ignore_errors=True)
         (self.folder / "config.yaml").unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # somebody has put something there
             self.folder.rmdir()
@@ -110,6 +144,21 @@ class Run:
             photos = "photo that" if self.skipped == 1 else "photos that"
             lines.append(f"{self.skipped} {photos} can't be read: skipped.")
         return "\n".join([*lines, self.result.line(), self.results[-1].speed()])
+
+
+def next_epoch(results: Sequence[EpochResult]) -> int:
+    """The epoch after the last result's."""
+    return results[-1].epoch + 1 if results else 1
+
+
+def _read_metrics(path: Path) -> list[EpochResult]:
+    """What was recorded, an epoch a line; nothing when there is no such file. Raises: RunError."""
+    if not path.is_file():
+        return []
+    try:
+        return [EpochResult(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{path}: not what hotdog-ft wrote ({error}).", hint="Train into another folder.") from error
 
 
 def save_model(folder: Path, classifier: Classifier, source: SourceWeights | None, data_fingerprint: str) -> None:
@@ -249,14 +298,14 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def check_vacant(out: str | Path) -> None:
-    """Raise RunError unless there is nothing at `out`, or an empty folder."""
+    """Raise RunError unless there is nothing at `out`, or a folder with no more than a killed run began to write."""
     folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not (folder.is_dir() and all(map(is_temporary, folder.iterdir()))):
         raise RunError(f"--out: {out} is there already, and not empty.", hint="Name another folder, or remove it.")
 
 
 def _new_folder(out: str | None, name: str) -> Path:
-    """Make the run's folder; the user's may exist if it is empty. Raises: RunError."""
+    """Make the run's folder; the user's may exist if there is nothing in it. Raises: RunError."""
     if out is not None:
         check_vacant(out)
         folder = Path(out)

@@ -14,9 +14,9 @@ import warnings
 
 import click
 
-from hotdog_ft.cli.interrupts import kept_interrupts
+from hotdog_ft.cli.interrupts import clean_termination, kept_interrupts
 from hotdog_ft.config import did_you_mean
-from hotdog_ft.errors import HotdogError
+from hotdog_ft.errors import HotdogError, Terminated
 
 COMMANDS = (
     "train",
@@ -76,7 +76,7 @@ def cli(context: click.Context) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit. 0 done; 1 failed; 2 usage or configuration; 130 interrupted."""
+    """Run the command line and exit. 0 done; 1 failed; 2 usage or configuration; 130 Ctrl-C; 143 SIGTERM."""
     sys.exit(run(arguments))
 
 
@@ -84,7 +84,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run the command line; print an error as two lines on stderr. Returns the exit status."""
     _prepare_streams()
     try:
-        with kept_interrupts():
+        with kept_interrupts(), clean_termination():
             status = cli.main(arguments, prog_name="hotdog-ft", standalone_mode=False)
         sys.stdout.flush()
         return status if isinstance(status, int) else 0
@@ -96,6 +96,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(error.format_message(), f"`{command} --help` shows how it is used.", error.exit_code, error)
     except HotdogError as error:
         return _fail(error.message, error.hint, error.exit_status, error)
+    except Terminated as error:
+        return _fail("Terminated.", "Nothing was left half-written; a download goes on where it was.", 143, error)
     except (KeyboardInterrupt, click.Abort) as error:
         return _fail("Interrupted.", "Nothing was left half-written; a download goes on where it was.", 130, error)
     except BrokenPipeError:

@@ -26,7 +26,7 @@ def _check_lr(context: click.Context, param: click.Parameter, value: float) -> f
 
 
 @click.command()
-@training_options({})
+@training_options({}, without=("checkpoint_every",))
 @click.option(
     "--scratch-lr",
     type=float,

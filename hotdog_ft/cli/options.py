@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 import typing
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotdog_ft.config import Help, TrainConfig, field_annotations, option_name
+from hotdog_ft.config import Help, TrainConfig, begun_with, check_goes_on, field_annotations, option_name
+from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import printable
 
 if TYPE_CHECKING:
@@ -101,14 +104,16 @@ def tta_option(command: Callable) -> Callable:
     )(command)
 
 
-def training_options(defaults: Mapping[str, Any]) -> Callable[[Callable], Callable]:
-    """`--config` and an option for each field of TrainConfig. defaults: this command's own, by field name.
+def training_options(defaults: Mapping[str, Any], without: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:
+    """`--config` and an option for each field of TrainConfig but `without`. defaults: this command's own, by field.
 
     Values stay text here: TrainConfig checks them, all at once and wherever they come from.
     """
 
     def add(command: Callable) -> Callable:
         for name, hint in reversed(field_annotations().items()):
+            if name in without:
+                continue
             command = _option(name, hint, {**TrainConfig().__dict__, **defaults}[name])(command)
         return click.option(
             "--config",
@@ -131,6 +136,29 @@ def read_config(values: dict[str, Any], defaults: Mapping[str, Any]) -> TrainCon
     find_network(config.model)
     check_weights(config.weights)
     check_data(config.data)
+    return config
+
+
+def resume_option(command: Callable) -> Callable:
+    """`--resume`, of the commands that train one network."""
+    return click.option(
+        "--resume",
+        envvar="HOTDOG_FT_RESUME",
+        metavar="RUN",
+        help="Go on with a run that was broken off, with the settings it has; --epochs may be more than before.",
+    )(command)
+
+
+def read_resumed(values: dict[str, Any], folder: Path) -> TrainConfig:
+    """The checked configuration of a run to go on with. values: options, which must say the same as before.
+
+    Raises: ConfigError, RunError.
+    """
+    begun = begun_with(folder)
+    config = read_config(values, dataclasses.asdict(begun))
+    if config.out and Path(config.out).resolve() != folder.resolve():
+        raise ConfigError("--out: a run that is resumed stays where it is.", hint="Leave one of the two out.")
+    check_goes_on(config, begun, folder)
     return config
 
 

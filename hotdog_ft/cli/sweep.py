@@ -22,7 +22,7 @@ SWEPT = (
 
 
 @click.command()
-@training_options(DEFAULTS)
+@training_options(DEFAULTS, without=("checkpoint_every",))
 @seeds_option(1)
 @common_options
 def sweep(seeds: int, **values: Any) -> None:

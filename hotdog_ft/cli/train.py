@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hotdog_ft.cli import drop_stdout
-from hotdog_ft.cli.options import common_options, log, progress, read_config, training_options
+from hotdog_ft.cli.interrupts import stop_when_saved
+from hotdog_ft.cli.options import (
+    common_options,
+    log,
+    progress,
+    read_config,
+    read_resumed,
+    resume_option,
+    training_options,
+)
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.errors import ConfigError
 
@@ -39,6 +49,7 @@ def _parse_time(context: click.Context, param: click.Parameter, text: str | None
     metavar="TIME",
     help="Choose network (unless --model names it), method and epochs to fit into a time, as in 90s, 5m or 1h30m.",
 )
+@resume_option
 @common_options
 def train(budget: float | None, **values: Any) -> None:
     """Fine-tune a pretrained network on a data set.
@@ -46,6 +57,8 @@ def train(budget: float | None, **values: Any) -> None:
     Without options this is the book's recipe: ResNet-18 with ImageNet weights on the hot dog data set, 5 epochs of
     stochastic gradient descent, the output layer learning ten times faster than the rest.
     """
+    if budget and values["resume"]:
+        raise ConfigError("--budget: a run that is resumed has its plan.", hint="Leave one of the two out.")
     run_training("train", values, _fit(budget, values) if budget else DEFAULTS)
 
 
@@ -64,7 +77,8 @@ def _fit(budget: float, values: dict[str, Any]) -> dict[str, Any]:
 
 def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any]) -> None:
     """Train as told, print a line an epoch, close with the book's two lines."""
-    config = read_config(values, defaults)
+    resume = values.pop("resume")
+    config = read_resumed(values, Path(resume)) if resume else read_config(values, defaults)
     if command == "scratch" and config.weights != "none":
         raise ConfigError(
             f"--weights: scratch starts from random values, not from {config.weights}.",
@@ -82,13 +96,18 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
         )
 
     from hotdog_ft.recipes.fine_tune import fine_tune
+    from hotdog_ft.training import StopRequest
 
-    run = fine_tune(
-        config,
-        command,
-        on_epoch=_print_epoch,
-        progress=progress(),
-    )
+    stop = StopRequest()
+    with stop_when_saved(stop):
+        run = fine_tune(
+            config,
+            command,
+            on_epoch=_print_epoch,
+            progress=progress(),
+            resume=Path(resume) if resume else None,
+            stop=stop,
+        )
     click.echo(f"The run is in {run.folder}.", err=True)
     click.echo(run.summary())
 

@@ -18,7 +18,7 @@ DEFAULTS: dict[str, Any] = {"val_split": 0.2}
 
 
 @click.command()
-@training_options(DEFAULTS)
+@training_options(DEFAULTS, without=("checkpoint_every",))
 @click.option(
     "--trials", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Settings to try, for each way."
 )

@@ -41,11 +41,13 @@ class Batch:
     """X: uint8 images, shape (batch, height, width, 3). y: int32 class indices, shape (batch,).
 
     targets: what the loss compares with, if not y: probabilities of the classes, float32, shape (batch, classes).
+    number: its place in the epoch, from 0; a batch without any photo that can be read is counted, and left out.
     """
 
     X: np.ndarray
     y: np.ndarray
     targets: Optional[np.ndarray] = None
+    number: int = 0
 
 
 class PhotoLoader:
@@ -80,8 +82,8 @@ class PhotoLoader:
         """The number of batches."""
         return -(-len(self.split) // self.batch_size)
 
-    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
-        """One pass. Photos that can't be read are left out of their batch and told once.
+    def epoch(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
+        """One pass, from batch `first` on. Photos that can't be read are left out of their batch and told once.
 
         Raises: DataError, when not one photo could be read.
         """
@@ -90,8 +92,8 @@ class PhotoLoader:
             order = np.random.default_rng((self.seed, epoch)).permutation(order)
         together = min(PHOTOS_A_TASK, max(1, self.batch_size // self.workers))
         lead = (1 + PREFETCH_BATCHES) * -(-self.batch_size // together)
-        found_one = False
-        for filling in in_order(self._read, self._tasks(order, epoch, together), self.workers, lead):
+        found_one = first > 0
+        for filling in in_order(self._read, self._tasks(order, epoch, first, together), self.workers, lead):
             if filling and filling.good.any():
                 found_one = True
                 yield filling.batch(self.split.labels)
@@ -106,13 +108,14 @@ class PhotoLoader:
         for _ in in_order(read_photo, self.split.paths, self.workers, lead=4 * self.workers):
             pass
 
-    def _tasks(self, order: np.ndarray, epoch: int, together: int) -> Iterator[_Task]:
-        """The photos in this order, some together, none of them of two batches."""
-        for start in range(0, len(order), self.batch_size):
-            filling = _Filling(order[start : start + self.batch_size])
+    def _tasks(self, order: np.ndarray, epoch: int, first: int, together: int) -> Iterator[_Task]:
+        """The photos in this order from batch `first` on, some together, none of them of two batches."""
+        for number in range(first, len(self)):
+            start = number * self.batch_size
+            filling = _Filling(order[start : start + self.batch_size], number)
             size = len(filling.indices)
-            for first in range(0, size, together):
-                yield _Task(filling, range(first, min(first + together, size)), epoch)
+            for place in range(0, size, together):
+                yield _Task(filling, range(place, min(place + together, size)), epoch)
 
     def _read(self, task: _Task) -> _Filling | None:
         """Read and transform a task's photos. Returns its batch when these are the last of it."""
@@ -133,8 +136,9 @@ class PhotoLoader:
 class _Filling:
     """A batch that threads fill with photos. indices: their positions in the split. good: which have come so far."""
 
-    def __init__(self, indices: np.ndarray) -> None:
+    def __init__(self, indices: np.ndarray, number: int) -> None:
         self.indices = indices
+        self.number = number
         self.good = np.zeros(len(indices), dtype=bool)
         self._X: np.ndarray | None = None
         self._lock = threading.Lock()
@@ -151,7 +155,7 @@ class _Filling:
         """The photos that could be read, of which there must be one. labels: of the whole split."""
         assert self._X is not None
         X = self._X if self.good.all() else self._X[self.good]
-        return Batch(X, labels[self.indices[self.good]])
+        return Batch(X, labels[self.indices[self.good]], number=self.number)
 
 
 class _Task(NamedTuple):

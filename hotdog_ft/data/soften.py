@@ -29,14 +29,15 @@ class SoftLoader:
     def __len__(self) -> int:
         return len(self.loader)
 
-    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
         """One pass, as the loader's. Raises: DataError."""
-        rng = np.random.default_rng((self.loader.seed, epoch, len(self.split)))
-        for batch in self.loader.epoch(epoch):
+        for batch in self.loader.epoch(epoch, first):
             targets = np.eye(self._num_classes, dtype=np.float32)[batch.y]
             targets = (1 - self._smoothing) * targets + np.float32(self._smoothing / self._num_classes)
             X = batch.X
             if self._mixup:
+                # By the batch's number, so that an epoch can be taken up in its midst.
+                rng = np.random.default_rng((self.loader.seed, epoch, len(self.split), batch.number))
                 share = rng.beta(self._mixup, self._mixup)
                 share = max(share, 1 - share)
                 others = rng.permutation(len(X))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -25,15 +24,15 @@ from hotdog_ft.data.check import warn_about
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.sources import open_source
 from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError, RunError
-from hotdog_ft.files import write_text
+from hotdog_ft.files import held, write_text
 from hotdog_ft.models.weights import find_weights
-from hotdog_ft.recipes.fine_tune import fine_tune, next_epoch
-from hotdog_ft.runs import Run
+from hotdog_ft.recipes.fine_tune import fine_tune
+from hotdog_ft.runs import Run, next_epoch
 from hotdog_ft.training import EpochResult, find_devices
 
 SETTINGS = "experiment.json"
 POINTS = "points.jsonl"
-COSTS_TIME_ONLY = ("out", "workers", "cache")
+COSTS_TIME_ONLY = ("out", "workers", "cache", "checkpoint_every")
 """What may differ when an experiment is taken up again: no result depends on it."""
 
 
@@ -143,12 +142,7 @@ class Experiment:
 
         Raises: RunError, when another process holds it; InterruptedRunError.
         """
-        with (self.folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it, however we end
-            except BlockingIOError:
-                hint = "Wait for it, or name another folder with --out."
-                raise RunError(f"{self.folder}: another process is at work in it.", hint=hint) from None
+        with held(self.folder, hint="Wait for it, or name another folder with --out."):
             self.points = _read_points(self.folder / POINTS)
             try:
                 yield
@@ -178,7 +172,12 @@ def train_once(
 
     try:
         run = fine_tune(
-            dataclasses.replace(config, out=str(folder)), on_epoch=keep, progress=progress, test=test, check=False
+            dataclasses.replace(config, out=str(folder)),
+            on_epoch=keep,
+            progress=progress,
+            test=test,
+            check=False,
+            resumable=False,
         )
     except DivergedError:
         return Point(name, tuple(results), diverged_at=next_epoch(results))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from hotdog_ft import training
-from hotdog_ft.backend import cores, mx, nd
+from hotdog_ft.backend import cores, mx
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.augment import for_training
 from hotdog_ft.data.cache import open_cache
@@ -18,7 +19,7 @@ from hotdog_ft.data.loader import PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.data.sources import open_source
-from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError
+from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import replacing
 from hotdog_ft.inference.evaluate import evaluate
 from hotdog_ft.inference.metrics import best_temperature
@@ -27,6 +28,7 @@ from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.finetune import target_net
 from hotdog_ft.models.weights import find_weights
 from hotdog_ft.recipes.probe import Prober
+from hotdog_ft.recipes.resume import opened, what_began
 from hotdog_ft.report.page import write_report
 from hotdog_ft.report.plots import draw_curves
 from hotdog_ft.report.tracking import check_tracker, tracking
@@ -40,11 +42,16 @@ def fine_tune(
     progress: Progress | None = None,
     test: bool = True,
     check: bool = True,
+    resume: Path | None = None,
+    stop: training.StopRequest | None = None,
+    resumable: bool = True,
 ) -> Run:
     """Fine-tune as Dive into Deep Learning 13.2 does. Returns the finished run, its model saved after each epoch.
 
     on_epoch: called with each epoch's result. progress: tqdm, or what takes its arguments. test: whether to look at the
     test photos at all; without them there is no picture and no report. check: warn of what is wrong with the data.
+    resume: the folder of a run with this configuration, as recipes.resume gives it, to go on from its last checkpoint.
+    stop: set by who wants the training to end once it is saved. resumable: whether to keep checkpoints.
     Raises: ConfigError, DataError, DeviceError, DownloadError, WeightsError, RunError; DivergedError and
     InterruptedRunError, after which the model of the last whole epoch is kept.
     """
@@ -60,7 +67,7 @@ def fine_tune(
     if check:
         warn_about(data, config.data)
     source = find_weights(config.model, config.weights, progress)
-    mx.random.seed(training.epoch_seed(config.seed, 0))
+    mx.random.seed(training.derived_seed(config.seed, 0))
     net = target_net(
         config.model,
         source,
@@ -76,12 +83,12 @@ def fine_tune(
     train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
     prober = Prober(net, source, data.root, devices[0], progress) if source and config.method != "finetune" else None
     fingerprint = data.fingerprint()
+    begun = what_began(command, config, fingerprint, source)
 
-    run = Run.create(command, config)
-    # With --keep best the test photos see the chosen model alone.
-    judge = test_iter if test and config.keep != "best" else None
-    results = train(config, net, prober, train_iter, val_iter, judge, devices, progress)
-    try:
+    with opened(begun, config, resume, stop, resumable) as (run, checkpoints):
+        # With --keep best the test photos see the chosen model alone.
+        judge = test_iter if test and config.keep != "best" else None
+        results = train(config, net, prober, train_iter, val_iter, judge, devices, progress, checkpoints)
         with tracking(config.track, run.folder, dataclasses.asdict(config)) as track:
             for result in results:
                 if run.record(result):
@@ -89,32 +96,23 @@ def fine_tune(
                 track(result)
                 if on_epoch:
                     on_epoch(result)
-    except DivergedError as error:
-        raise DivergedError(f"{error.message} {_kept(run)}", hint=error.hint) from error
-    except KeyboardInterrupt:
-        nd.waitall()
-        raise InterruptedRunError(
-            f"Interrupted in epoch {next_epoch(run.results)}. {_kept(run)}",
-            hint="Run the same command to start again"
-            + (", with another --out." if config.out and run.results else "."),
-        ) from None
-    if run.result is not run.results[-1]:
-        net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
-    probed = prober if config.method == "probe" else None
-    ask = probed.answers if probed else partial(answers, net, device=devices[0], progress=progress)
-    unseen = ask(val_iter) if val_iter else probed.held_out_answers(train_iter) if probed else None
-    if unseen:
-        net.temperature = best_temperature(unseen)
-        run.save_model(net, source, fingerprint)
-    run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter) if loader)
-    if not test:
-        return run
-    evaluation = evaluate(ask(test_iter), net.temperature)
-    run.record_test(evaluation.right, evaluation.total)
-    run.skipped += len(data.test) - evaluation.total
-    with replacing(run.folder / "curves.png") as path:
-        draw_curves(run.results, path, evaluation.total)
-    write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint)
+        if run.result is not run.results[-1]:
+            net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
+        probed = prober if config.method == "probe" else None
+        ask = probed.answers if probed else partial(answers, net, device=devices[0], progress=progress)
+        unseen = ask(val_iter) if val_iter else probed.held_out_answers(train_iter) if probed else None
+        if unseen:
+            net.temperature = best_temperature(unseen)
+            run.save_model(net, source, fingerprint)
+        run.skipped = sum(len(loader.broken) for loader in (train_iter, val_iter) if loader)
+        if not test:
+            return run
+        evaluation = evaluate(ask(test_iter), net.temperature)
+        run.record_test(evaluation.right, evaluation.total)
+        run.skipped += len(data.test) - evaluation.total
+        with replacing(run.folder / "curves.png") as path:
+            draw_curves(run.results, path, evaluation.total)
+        write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint)
     return run
 
 
@@ -127,14 +125,15 @@ def train(
     test_iter: PhotoLoader | None,
     devices: list[mx.Context],
     progress: Progress | None = None,
+    checkpoints: training.Checkpoints | None = None,
 ) -> Iterator[training.EpochResult]:
     """One result an epoch, by the method that the configuration names: a probe, all layers, or one after the other.
 
-    lp-ft's probe is epoch 0, so that --keep best can keep it.
+    lp-ft's probe is epoch 0, so that --keep best can keep it. Where there are checkpoints, training goes on from them.
     """
     labels, classes = train_iter.split.labels, len(net.classes)
     class_weights = training.balanced_weights(labels, classes) if config.class_weights == "balanced" else None
-    if prober:
+    if prober and not (checkpoints and checkpoints.exist):
         probed = prober.fit(train_iter, val_iter, test_iter, class_weights, config.seed)
         yield probed if config.method == "probe" else dataclasses.replace(probed, epoch=0)
         if config.method == "probe" or config.epochs == 0:
@@ -157,6 +156,7 @@ def train(
         accumulate=config.accumulate,
         ema=config.ema,
         half=training.can_halve(devices, config.amp),
+        checkpoints=checkpoints if config.epochs else None,
     )
 
 
@@ -203,16 +203,3 @@ def loaders(
             if loader:
                 loader.check()
     return train, validation, test
-
-
-def next_epoch(results: Sequence[training.EpochResult]) -> int:
-    """The epoch after the last result's."""
-    return results[-1].epoch + 1 if results else 1
-
-
-def _kept(run: Run) -> str:
-    """What is left of a run that ended early; its folder is removed when that is nothing."""
-    if not run.results:
-        run.discard()
-        return "No epoch was finished, so there is no model."
-    return f"The model after epoch {run.result.epoch} is in {run.folder}."

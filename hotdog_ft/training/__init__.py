@@ -1,13 +1,24 @@
-"""Training: devices, schedule, and the loop. It yields one result an epoch and writes no file."""
+"""Training: devices, schedule, and the loop. It yields one result an epoch and writes no file but its checkpoint."""
 
+from hotdog_ft.training.checkpoint import Checkpoints, Place, Stopped, StopRequest
 from hotdog_ft.training.devices import can_halve, find_devices
-from hotdog_ft.training.trainer import EpochResult, balanced_weights, epoch_seed, evaluate_accuracy, train_fine_tuning
+from hotdog_ft.training.trainer import (
+    EpochResult,
+    balanced_weights,
+    derived_seed,
+    evaluate_accuracy,
+    train_fine_tuning,
+)
 
 __all__ = [
+    "Checkpoints",
     "EpochResult",
+    "Place",
+    "StopRequest",
+    "Stopped",
     "balanced_weights",
     "can_halve",
-    "epoch_seed",
+    "derived_seed",
     "evaluate_accuracy",
     "find_devices",
     "train_fine_tuning",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from hotdog_ft.backend import gluon, nd
 
 
@@ -14,19 +16,23 @@ class WeightAverage:
 
     def __init__(self, net: gluon.HybridBlock, decay: float) -> None:
         self._decay = decay
-        self._steps = 0
+        self.steps = 0
         self._is_in = False
         self._parameters = [p for p in net.collect_params().values() if not isinstance(p, gluon.Constant)]
         self._averages = [[value.copy() for value in p.list_data()] for p in self._parameters]
 
     def update(self) -> None:
         """Take the weights after a step in."""
-        self._steps += 1
-        decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
+        self.steps += 1
+        decay = min(self._decay, (1 + self.steps) / (10 + self.steps))
         for parameter, averages in zip(self._parameters, self._averages):
             for average, value in zip(averages, parameter.list_data()):
                 average *= decay
                 average += (1 - decay) * value
+
+    def items(self) -> Iterator[tuple[gluon.Parameter, list[nd.NDArray]]]:
+        """Each parameter and its averages, one a device; they are the network's own weights while it is the average."""
+        return zip(self._parameters, self._averages)
 
     def put_in(self) -> None:
         """Make the network the average."""

@@ -20,7 +20,7 @@ class ScaledTrainer(gluon.Trainer):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.loss_scale = START
-        self._good = 0
+        self.good_steps = 0
 
     def step(self, batch_size: int, ignore_stale_grad: bool = False) -> None:
         """Divide by the scale and step, or leave it out. batch_size: the examples whose loss was summed."""
@@ -28,11 +28,11 @@ class ScaledTrainer(gluon.Trainer):
         on_devices = zip(*(parameter.list_grad() for parameter in learning))
         if not all(all_finite(gradients) for gradients in on_devices):
             self.loss_scale = max(1.0, self.loss_scale / 2)
-            self._good = 0
+            self.good_steps = 0
             return
         super().step(batch_size * self.loss_scale, ignore_stale_grad)
-        self._good += 1
-        if self._good % STEPS_BEFORE_DOUBLING == 0:
+        self.good_steps += 1
+        if self.good_steps % STEPS_BEFORE_DOUBLING == 0:
             self.loss_scale *= 2
 
 

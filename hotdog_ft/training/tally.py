@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from hotdog_ft.backend import mx, nd
 
 
@@ -22,6 +25,22 @@ class Tally:
             self.examples += len(label)
             _accumulate(self._right, (output.argmax(axis=1).astype("int32") == label).astype("float32").sum())
             _accumulate(self._odd, (output - output).sum())  # 0, unless there is a NaN or an infinity
+
+    def sums(self) -> dict[str, Any]:
+        """What has been counted so far, for JSON, by the devices' places. Waits for the devices."""
+        kinds = {"losses": self._losses, "right": self._right, "odd": self._odd}
+        sums = {name: [float(value.asscalar()) for value in kind.values()] for name, kind in kinds.items()}
+        return {"examples": self.examples, **sums}
+
+    @classmethod
+    def of(cls, sums: Mapping[str, Any], devices: list[mx.Context]) -> Tally:
+        """Go on counting from what `sums` gave, to the last bit; from nothing if that is empty."""
+        tally = cls()
+        if sums:
+            tally.examples = sums["examples"]
+            for name, kind in (("losses", tally._losses), ("right", tally._right), ("odd", tally._odd)):
+                kind.update((device, nd.array([value], ctx=device)) for device, value in zip(devices, sums[name]))
+        return tally
 
     @property
     def loss(self) -> float:

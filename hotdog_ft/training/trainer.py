@@ -8,6 +8,7 @@ on the devices and are read a few times a second at most, and the loop runs at m
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import math
@@ -22,20 +23,22 @@ from hotdog_ft.backend import autograd, gluon, mx, nd
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.loader import Batch, PhotoLoader, photo_bar
 from hotdog_ft.data.soften import SoftLoader
-from hotdog_ft.errors import DivergedError
+from hotdog_ft.errors import DIVERGED_HINT, DivergedError
 from hotdog_ft.models.fused import FusedNetwork
 from hotdog_ft.models.graph import Forward
 from hotdog_ft.models.half import mixed_network
 from hotdog_ft.models.photo_input import photos_on
 from hotdog_ft.models.training_graph import training_network
 from hotdog_ft.training.averaging import WeightAverage
+from hotdog_ft.training.checkpoint import Checkpoints
+from hotdog_ft.training.course import Course
 from hotdog_ft.training.devices import split_batch
 from hotdog_ft.training.scaling import ScaledTrainer, all_finite
 from hotdog_ft.training.schedule import learning_rates
+from hotdog_ft.training.state import TrainingState
 from hotdog_ft.training.tally import Tally
 
 SECONDS_BETWEEN_READS = 0.5
-DIVERGED_HINT = "Try a tenth of that --lr, or a smaller --output-lr-mult."
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def train_fine_tuning(
     accumulate: int = 1,
     ema: float = 0.0,
     half: bool = False,
+    checkpoints: Checkpoints | None = None,
 ) -> Iterator[EpochResult]:
     """Train by stochastic gradient descent; yield an EpochResult after each epoch.
 
@@ -93,8 +97,10 @@ def train_fine_tuning(
     all. With num_epochs = 0 the network is judged as it is, on train_iter too: one EpochResult, of epoch 0. progress:
     tqdm, or what takes its arguments. class_weights: as in train_step. accumulate: batches in a step. ema: how much of
     itself the average of the weights keeps at a step; with each EpochResult the network is that average. half: train in
-    mixed precision, which takes GPUs.
-    Raises: DivergedError; DataError, when no photo can be read.
+    mixed precision, which takes GPUs. checkpoints: where to go on from, and what to save to; an epoch is saved when the
+    next result is asked for, so that what the caller writes of it is there before.
+    Raises: DivergedError; DataError, when no photo can be read; Stopped, with a checkpoint saved, if asked to;
+    RunError, when a checkpoint is another network's.
     """
     net.hybridize(static_alloc=True, static_shape=True)
     if num_epochs == 0:
@@ -103,39 +109,41 @@ def train_fine_tuning(
     trainer = make_trainer(net, lr, wd, momentum, adds=accumulate > 1, half=half)
     network = mixed_network(net, devices) if half else training_network(net, devices)
     average = WeightAverage(net, ema) if ema else None
+    course = Course(TrainingState(net, trainer, average), checkpoints, devices)
     steps = -(-len(train_iter) // accumulate)
     rates = learning_rates(schedule, lr, num_epochs * steps)
-    examples = training_seconds = 0.0
-    for epoch in range(1, num_epochs + 1):
-        start = time.perf_counter()
-        if average:
-            average.take_out()
-        mx.random.seed(epoch_seed(seed, epoch))
-        with photo_bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
-            rates_now = rates[(epoch - 1) * steps : epoch * steps]
-            groups = in_groups(train_iter.epoch(epoch), accumulate)
-            tally = train_epoch(network, groups, trainer, devices, rates_now, bar, class_weights, average)
-        examples += tally.examples
-        training_seconds += time.perf_counter() - start
-
-        average_statistics(net, devices)
-        _check_parameters(net, trainer)
-        judged = test_iter if epoch == num_epochs or not val_iter else None
-        if average:
-            average.put_in()
-        val_acc = evaluate_accuracy(net, val_iter.epoch(), devices) if val_iter else None
-        test_acc = evaluate_accuracy(net, judged.epoch(), devices) if judged else None
-        yield EpochResult(
-            epoch=epoch,
-            loss=tally.loss,
-            train_acc=tally.accuracy,
-            val_acc=val_acc,
-            test_acc=test_acc,
-            examples_per_sec=examples / training_seconds,
-            seconds=time.perf_counter() - start,
-            devices=str(devices),
-            lr=trainer.learning_rate,
-        )
+    with checkpoints.listening() if checkpoints else contextlib.nullcontext():
+        for epoch in range(course.place.epoch, num_epochs + 1):
+            if not course.place.trained:
+                if average:
+                    average.take_out()
+                batches = seeded(net, train_iter.epoch(epoch, course.place.batches), seed, epoch)
+                rates_now = rates[(epoch - 1) * steps + course.place.steps : epoch * steps]
+                with photo_bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
+                    groups = in_groups(batches, accumulate)
+                    train_epoch(network, groups, trainer, devices, rates_now, bar, class_weights, average, course)
+                average_statistics(net, devices)
+                course.trained()
+            _check_parameters(net, trainer)
+            judged = test_iter if epoch == num_epochs or not val_iter else None
+            if average:
+                average.put_in()
+            val_acc = evaluate_accuracy(net, course.judging(val_iter.epoch()), devices) if val_iter else None
+            test_acc = evaluate_accuracy(net, course.judging(judged.epoch()), devices) if judged else None
+            yield EpochResult(
+                epoch=epoch,
+                loss=course.tally.loss,
+                train_acc=course.tally.accuracy,
+                val_acc=val_acc,
+                test_acc=test_acc,
+                examples_per_sec=course.examples_per_sec,
+                seconds=course.seconds,
+                devices=str(devices),
+                lr=rates[epoch * steps - 1],
+            )
+            course.next_epoch()
+    if average:
+        average.put_in()
 
 
 def judge(
@@ -203,15 +211,19 @@ def train_epoch(
     bar: Any = None,
     class_weights: np.ndarray | None = None,
     average: WeightAverage | None = None,
-) -> Tally:
+    course: Course | None = None,
+) -> None:
     """One pass over the batches.
 
     network: the network, or what computes it in training. groups: of the batches of each step. rates: each step's
-    learning rate. Raises: DivergedError.
+    learning rate. course: counts what is done. Raises: DivergedError, Stopped.
     """
-    tally = Tally()
+    tally = course.tally if course else Tally()
+    if bar is not None:
+        bar.update(tally.examples)
     previous: list[nd.NDArray] = []
     last_read = time.perf_counter()
+    step = 0
     for step, (batches, rate) in enumerate(zip(groups, rates), start=1):
         trainer.set_learning_rate(rate)
         losses = train_step(network, batches, trainer, devices, class_weights, tally)
@@ -220,6 +232,8 @@ def train_epoch(
         for value in previous:
             value.wait_to_read()  # else the queue would hold every batch of the epoch
         previous = losses
+        if course:
+            course.step_done(batches)
         if bar is not None:
             bar.update(sum(len(batch.X) for batch in batches))
         if time.perf_counter() - last_read > SECONDS_BETWEEN_READS:
@@ -229,7 +243,6 @@ def train_epoch(
             last_read = time.perf_counter()
     nd.waitall()  # running statistics are not among what the loss waits for
     _check_finite(tally.loss, step, trainer)
-    return tally
 
 
 def train_step(
@@ -368,9 +381,26 @@ def average_statistics(net: gluon.HybridBlock, devices: list[mx.Context]) -> Non
                 parameter.set_data(parameter._reduce())
 
 
-def epoch_seed(seed: int, epoch: int) -> int:
-    """The seed of MXNet's generator (dropout) in an epoch; 0 is the one of the initial values."""
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0] >> 1)
+def seeded(net: gluon.HybridBlock, batches: Iterable[Batch], seed: int, epoch: int) -> Iterator[Batch]:
+    """The batches, MXNet's generator being seeded before each if the network draws from it, as Dropout does.
+
+    That takes 2 ms, and lets an epoch be taken up in its midst, for MXNet doesn't give its generator's state away.
+    """
+    draws = has_dropout(net)
+    for batch in batches:
+        if draws:
+            mx.random.seed(derived_seed(seed, epoch, batch.number))
+        yield batch
+
+
+def has_dropout(net: gluon.Block) -> bool:
+    """Whether a network has a layer that draws random numbers; Dropout is the only kind in the zoos."""
+    return isinstance(net, gluon.nn.Dropout) or any(map(has_dropout, net._children.values()))
+
+
+def derived_seed(*numbers: int) -> int:
+    """A seed for MXNet's generator, made of several; that of (seed, 0) is of the initial values."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
 
 
 def _check_finite(loss: float, step: int, trainer: gluon.Trainer) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import shutil
 import signal
@@ -13,6 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from hotdog_ft.files import held
 from hotdog_ft.recipes.experiment import Point
 from hotdog_ft.recipes.sweep import Sweep, Value
 from hotdog_ft.training import EpochResult
@@ -177,8 +177,7 @@ def test_a_data_sets_own_validation_part_is_used(run_cli, options, photos):
 
 def test_two_processes_do_not_work_in_one_folder(run_cli, options):
     run_cli(*options, "--lr", "0.01,0.1")
-    with Path("s/.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with held(Path("s"), hint=""):
         status, _, err = run_cli(*options, "--lr", "0.01,0.1")
     assert status == 1
     assert err.startswith("Error: s: another process is at work in it.")
