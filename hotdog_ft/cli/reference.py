@@ -16,8 +16,8 @@ Made from the commands themselves by `python -m hotdog_ft.cli.reference > docs/c
 Training's settings come from, each winning over the one before: defaults, the file that `--config` names, the
 environment (`HOTDOG_FT_LR`, `HOTDOG_FT_BATCH_SIZE`, …), and options. Results go to standard output, progress and
 warnings to standard error. The exit status is 0; 1 when something failed, for `predict` if a photo could not be read;
-2 for wrong usage or configuration; 130 when interrupted, 143 when terminated. An error is two lines, `Error:` with what is wrong and `Hint:`
-with what to do.
+2 for wrong usage or configuration; 130 when interrupted, 143 when terminated. An error is two lines, `Error:` with what
+is wrong and `Hint:` with what to do.
 """
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import resource
 import shutil
 import signal
@@ -16,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from hotdog_ft.files import held
-from tests.conftest import hotdog_ft, make_classes
+from tests.conftest import hotdog_ft
+from tests.soak import soak
 
-KILLS = int(os.environ.get("SOAK_KILLS", "6"))
-"""How often the soak kills a training; CONTRIBUTING.md says how to have it do so 200 times."""
 TIMES = ("examples_per_sec", "seconds")
 RICH = (
     "--momentum 0.9 --ema 0.9 --mixup 0.2 --label-smoothing 0.1 --schedule cosine --devices cpu:2 --workers 2".split()
@@ -120,33 +118,11 @@ def test_a_probe_is_fitted_again(run_cli, quick, source):
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_comes_to_the_same(photos):
-    make_classes(photos / "train", 24, first_seed=2000)
-    options = ["--data", photos, *"--model squeezenet1.1 --weights none --image-size 64 --batch-size 6".split(), *RICH]
-    options += ["--epochs", str(4 + KILLS // 2), "--checkpoint-every", "2"]
-    assert hotdog_ft("train", *options, "--out", "whole").returncode == 0
-
-    chance = random.Random(0)
-    kills = 0
-    while True:
-        begun = Path("run/config.yaml").exists()
-        with start(*(("train", "--resume", "run") if begun else ("train", *options, "--out", "run"))) as process:
-            if kills < KILLS:
-                if chance.random() < 0.7:  # else it may be starting still
-                    before = sorted(Path("run").glob("checkpoint/*.npz"))
-                    wait_for(lambda: sorted(Path("run").glob("checkpoint/*.npz")) != before, process)  # noqa: B023
-                time.sleep(chance.random())
-                process.kill()
-                kills += 1
-                process.communicate()
-                if process.returncode == -signal.SIGKILL:
-                    continue
-            _, err = process.communicate(timeout=280)
-        assert process.returncode == 0, err
-        break
-    assert params("run") == params("whole")
+def test_killed_at_any_moment_it_comes_to_the_same(photos, tmp_path):
+    options = ["--data", str(photos), *"--model squeezenet1.1 --weights none --image-size 64 --batch-size 4".split()]
+    options += [*RICH, "--epochs", "8", "--checkpoint-every", "2"]
+    assert soak(tmp_path, options, kills=6) == 6  # docs/recipes.md: 200 of a training with real photos
     assert metrics("run") == metrics("whole")
-    assert not leftovers("run")
 
 
 @pytest.mark.slow
