@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import os
 import re
+import reprlib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -322,4 +323,7 @@ def _plain_type(hint: Any) -> type:
 def _reason(error: Any) -> str:
     """pydantic's reason without its first capital, with the value that was given."""
     reason = error["msg"].removeprefix("Input ")
-    return f"{reason} (given: {str(error['input'])[:60]!r})"
+    given = error["input"]
+    # YAML's aliases can make a value whose text would fill the memory.
+    shown = str(given)[:60] if isinstance(given, (str, int, float)) else reprlib.repr(given)[:60]
+    return f"{reason} (given: {shown!r})"

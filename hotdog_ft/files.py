@@ -33,6 +33,14 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def size(path: Path) -> int:
+    """The bytes of a file; 0 for one that isn't there, as behind a broken link: reading it will tell."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def check_file(path: str, option: str, hint: str) -> None:
     """Raise ConfigError, naming the option and saying why, unless `path` is a file."""
     if not Path(path).is_file():

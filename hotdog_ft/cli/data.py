@@ -1,4 +1,4 @@
-"""`hotdog-ft data`: fetch a data set, or look for what is wrong with one."""
+"""`hotdog-ft data`: fetch a data set, look for what is wrong with one, or save what can be saved of an archive."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = 20
 @click.group(invoke_without_command=True)
 @click.pass_context
 def data(context: click.Context) -> None:
-    """Fetch a data set ahead of time, or look for what is wrong with one."""
+    """Fetch a data set ahead of time, look for what is wrong with one, or save what a broken archive has."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -34,6 +34,22 @@ def fetch(name: str) -> None:
     from hotdog_ft.data.sources import local_folder
 
     click.echo(local_folder(name, progress()))
+
+
+@data.command()
+@click.argument("archive", type=click.Path(exists=True, dir_okay=False), metavar="ZIP")
+@click.argument("folder", metavar="DIR")
+@common_options
+def salvage(archive: str, folder: str) -> None:
+    """Save the photos that are whole out of a ZIP that breaks off or is damaged.
+
+    They go below DIR as they lay in the archive; what is there already stays as it is. Whether they are enough to train
+    on, `data check DIR` says.
+    """
+    from hotdog_ft.data.salvage import salvage as save_photos
+
+    count = save_photos(Path(archive), Path(folder))
+    click.echo(f"{count} {'photo' if count == 1 else 'photos'} saved to {folder}.")
 
 
 @data.command()

@@ -18,7 +18,7 @@ from hotdog_ft.data.folder import ImageFolder
 from hotdog_ft.data.look import FORMATS, Look, look_at
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.data.survey import PARTS, Photo, Survey
-from hotdog_ft.files import sha256
+from hotdog_ft.files import sha256, size
 
 log = logging.getLogger(__name__)
 
@@ -126,16 +126,24 @@ def warn_about(data: ImageFolder, name: str) -> None:
 def _same_files(data: ImageFolder) -> list[Path]:
     """Photos of validation and test that are in an earlier part, byte by byte. Only files of equal size are read."""
     splits = data.splits()
-    files = [(part, path, path.stat().st_size) for part in PARTS if part in splits for path in splits[part].paths]
+    files = [(part, path, size(path)) for part in PARTS if part in splits for path in splits[part].paths]
     parts_of = collections.defaultdict(set)
-    for part, _, size in files:
-        parts_of[size].add(part)
+    for part, _, length in files:
+        parts_of[length].add(part)
     first_part: dict[str, str] = {}
     return [
         path
-        for part, path, size in files
-        if size and len(parts_of[size]) > 1 and first_part.setdefault(sha256(path), part) != part
+        for part, path, length in files
+        if length and len(parts_of[length]) > 1 and first_part.setdefault(_content(path), part) != part
     ]
+
+
+def _content(path: Path) -> str:
+    """What two files have in common if they are the same; nothing, where it can't be read, which reading will tell."""
+    try:
+        return sha256(path)
+    except OSError:
+        return str(path)
 
 
 def _imbalances(counts: dict[str, int]) -> Iterator[str]:

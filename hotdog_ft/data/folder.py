@@ -14,6 +14,7 @@ import numpy as np
 
 from hotdog_ft.data.photo import SUFFIXES
 from hotdog_ft.errors import DataError
+from hotdog_ft.files import size
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class ImageFolder:
         for name, split in self.splits().items():
             for path in split.paths:
                 place = os.fsencode(path.relative_to(self.root))
-                digest.update(b"%s\0%s\0%d\n" % (name.encode(), place, path.stat().st_size))
+                digest.update(b"%s\0%s\0%d\n" % (name.encode(), place, size(path)))
         return digest.hexdigest()
 
     def hold_out(self, fraction: float, seed: int) -> ImageFolder:

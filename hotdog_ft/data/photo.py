@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,9 @@ cv2.setLogLevel(0)
 LARGE = 512 * 512
 """From this many pixels on, a JPEG is decoded when it is known how much of it is wanted. Smaller ones would hardly be
 reduced: networks see 224 pixels and more."""
+
+LARGEST = 2**28
+"""The most pixels that are decoded, more than any camera's: a file of a few kilobytes can ask for terabytes."""
 
 # Reduction -> OpenCV's flag, the strongest first. A JPEG is coded in blocks of 8 x 8 pixels, which can be decoded as
 # 4 x 4, 2 x 2 or 1 pixel: each the mean of an area, or nearly so, and in a fraction of the time.
@@ -90,6 +94,7 @@ def open_photo(path: str | Path) -> Photo:
         header = read_header(data) if data.startswith(_JPEG) else None
         if header is None or header.components not in (1, 3) or header.width * header.height < LARGE:
             return Photo.of(decode_photo(data))
+        _check_size(header.width, header.height)
     width, height, orientation = header.width, header.height, header.orientation
     if orientation >= 5:
         width, height = height, width
@@ -143,13 +148,25 @@ def _open_at_once(path: str, flags: int) -> int:
 def decode_photo(data: bytes) -> np.ndarray:
     """The photo in these bytes: uint8 RGB, shape (height, width, 3), upright. Raises: ImageError."""
     if data.startswith(_JPEG):
-        simple = read_header(data).components in (1, 3)
+        header = read_header(data)
+        _check_size(header.width, header.height)
+        simple = header.components in (1, 3)
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
         simple = _png_is_plain(data)
+        _check_size(*struct.unpack(">II", data[16:24].ljust(8, b"\0")))
     else:
         simple = False
     image = _decode_with_opencv(data) if simple else None
     return _decode_with_pillow(data) if image is None else image
+
+
+def _check_size(width: int, height: int) -> None:
+    """Raise ImageError for a photo that is too large to be one."""
+    if width * height > LARGEST:
+        raise ImageError(
+            f"{width} x {height} pixels are more than the {LARGEST // 1_000_000} million that are read.",
+            hint="Make it smaller, or remove it: files are made so to bring programs down.",
+        )
 
 
 def _decode_with_opencv(data: bytes, flags: int = 0) -> np.ndarray | None:
@@ -186,8 +203,11 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
 
     try:
         with Image.open(io.BytesIO(data)) as opened:
+            _check_size(*opened.size)
             opened.load()
             return _to_rgb(ImageOps.exif_transpose(opened))
+    except ImageError:
+        raise
     except UnidentifiedImageError:
         image = _decode_with_opencv(data)  # 16-bit colour TIFF is beyond Pillow, not beyond OpenCV
         if image is None:

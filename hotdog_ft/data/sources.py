@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from hotdog_ft.data import demo, download
 from hotdog_ft.data.folder import ImageFolder, Split, read_folder
 from hotdog_ft.data.photo import SUFFIXES, read_photo
+from hotdog_ft.data.salvage import whole_photos
 from hotdog_ft.errors import ConfigError, DataError, ImageError
 from hotdog_ft.files import cache_home, replacing_folder, sha256
 
@@ -19,6 +20,10 @@ HOTDOG_URLS = (
     "http://d2l-data.s3-accelerate.amazonaws.com/hotdog.zip",
     "https://apache-mxnet.s3-accelerate.amazonaws.com/gluon/dataset/hotdog.zip",
 )
+LARGEST_RATIO = 50
+"""Photos are packed already: a ZIP takes few percent of them, unless they are drawings in BMP."""
+SMALL = 64 << 20
+"""Bytes for which the ratio is no matter."""
 HOTDOG_CHECKSUM = "sha1:fba480ffa8aa7e0febbb511d181409f899b9baa5"
 
 
@@ -83,12 +88,17 @@ def unpack(archive: Path) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(member) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file)
+    except DataError:
+        raise
     except zipfile.BadZipFile as error:
-        raise DataError(
-            f"{archive}: not a whole ZIP archive ({error}).",
-            hint="Fetch it again, or unpack what can be saved and give the folder.",
-        ) from error
-    except (RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
+        whole = sum(1 for _ in whole_photos(archive))
+        hint = "Fetch it again."
+        if whole:
+            hint = f"Fetch it again; or save the {whole} that are whole: hotdog-ft data salvage {archive} DIR"
+        raise DataError(f"{archive}: not a whole ZIP archive ({error}).", hint=hint) from error
+    except Exception as error:  # a damaged archive makes zipfile and its decompressors raise nearly anything
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # the disk, not the archive
         raise DataError(
             f"{archive}: can't be unpacked ({error}).", hint="Unpack it with another program and give the folder."
         ) from error
@@ -98,6 +108,7 @@ def unpack(archive: Path) -> Path:
 def _photos_in(archive: Path, opened: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, PurePosixPath]]:
     """The members that are photos, and where they go. Raises DataError for a member that would go elsewhere."""
     found = False
+    _check_bomb(archive, opened)
     for member in opened.infolist():
         place = PurePosixPath(member.filename.replace("\\", "/"))
         if place.suffix.lower() not in SUFFIXES or member.is_dir() or "__MACOSX" in place.parts:
@@ -115,7 +126,27 @@ def _photos_in(archive: Path, opened: zipfile.ZipFile) -> Iterator[tuple[zipfile
         found = True
         yield member, place
     if not found:
-        raise DataError(f"{archive}: no images in it.", hint="Pack one folder of photos for each class.")
+        nested = [name for name in opened.namelist() if name.lower().endswith((".zip", ".tar", ".gz", ".7z", ".rar"))]
+        inside = f", but {nested[0]!r}, which is an archive itself" if nested else ""
+        hint = "Unpack that one, and give its folder." if nested else "Pack one folder of photos for each class."
+        raise DataError(f"{archive}: no images in it{inside}.", hint=hint)
+
+
+def _check_bomb(archive: Path, opened: zipfile.ZipFile) -> None:
+    """Raise DataError for an archive that would fill the disk, or that promises more than photos can be packed by."""
+    size = sum(member.file_size for member in opened.infolist())
+    if size > LARGEST_RATIO * archive.stat().st_size + SMALL:
+        raise DataError(
+            f"{archive}: would become {size >> 20} MiB, {size // max(1, archive.stat().st_size)} times its size.",
+            hint="Don't use this archive: photos can't be packed so tightly; it was made to fill disks.",
+        )
+    home = cache_home()
+    free = shutil.disk_usage(next(place for place in (home, *home.parents) if place.exists())).free
+    if size > free:
+        raise DataError(
+            f"{archive}: its {size >> 20} MiB don't fit on the disk, which has {free >> 20} MiB left.",
+            hint="Make room, or name a cache folder on another disk in HOTDOG_FT_HOME.",
+        )
 
 
 def _demo_folder() -> Path:

@@ -6,6 +6,7 @@ path, size and time of change: what is new or was changed is computed, the rest 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -60,8 +61,11 @@ def cached_features(path: Path, split: Split, compute: Callable[[Split], Feature
 
 def _identity(photo: Path) -> bytes:
     """What changes with the photo: 20 bytes."""
-    stat = photo.stat()
-    named = b"%s\0%d\0%d" % (os.fsencode(photo.absolute()), stat.st_size, stat.st_mtime_ns)
+    size = changed = 0
+    with contextlib.suppress(OSError):  # a broken link, which reading will tell
+        stat = photo.stat()
+        size, changed = stat.st_size, stat.st_mtime_ns
+    named = b"%s\0%d\0%d" % (os.fsencode(photo.absolute()), size, changed)
     return hashlib.blake2b(named, digest_size=20).digest()
 
 
