@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import logging
 import re
+import urllib.parse
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -45,8 +47,9 @@ def fetch(
 
     checksum: "sha1:…" or "sha256:…" of the file. member: its name in the ZIP that the URLs give, if they give one.
     by_hand: the hint for when every source fails. largest: the most bytes that are taken, packed or not. What a broken
-    download has brought stays in `path`.part, and the next try goes on from there. Raises: DownloadError, with each
-    source's reason; OSError, when the file can't be written.
+    download has brought stays in `path`.part, and the next try goes on from there. By plain http comes only what has a
+    whole checksum: the beginning of one can be met by a forger on the way. Raises: DownloadError, with each source's
+    reason; OSError, when the file can't be written.
     """
     import requests
 
@@ -61,6 +64,7 @@ def fetch(
         _remove_leftovers(path)
         for url in urls:
             try:
+                _check_way(url, checksum)
                 _bring(url, part, path, checksum, progress, member, largest)
             except (requests.RequestException, _WrongFileError, ValueError) as error:  # ValueError: of urllib3 and http
                 failures.append(f"{_without_password(url)}: {_reason(error)}")
@@ -91,7 +95,7 @@ def _bring(
     """
     resumed = part.exists() and part.stat().st_size > 0
     for tries_left in (1, 0) if resumed else (0,):
-        _download(url, part, progress, largest)
+        _download(url, part, checksum, progress, largest)
         try:
             _accept(part, path, checksum, member, largest)
         except _WrongFileError:
@@ -166,7 +170,16 @@ def _impostor(path: Path) -> str | None:
     return None
 
 
-def _download(url: str, part: Path, progress: Progress | None, largest: int) -> None:
+def _check_way(url: str, checksum: str) -> None:
+    """Raise _WrongFileError for a way on which the file could be exchanged: http, and no whole checksum to tell."""
+    parts = urllib.parse.urlsplit(url)
+    algorithm, _, expected = checksum.partition(":")
+    whole = len(expected) == 2 * hashlib.new(algorithm).digest_size
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost") and not whole:
+        raise _WrongFileError("not by plain http: only the beginning of its checksum is known; use https")
+
+
+def _download(url: str, part: Path, checksum: str, progress: Progress | None, largest: int) -> None:
     """Bring `part` to the file's full length, from where it breaks off.
 
     Raises: requests.RequestException, ValueError, _WrongFileError; OSError, when it can't be written.
@@ -182,8 +195,9 @@ def _download(url: str, part: Path, progress: Progress | None, largest: int) -> 
                 if int(answer.headers.get("Content-Range", "").rpartition("/")[2]) == have:
                     return
             part.unlink()
-            return _download(url, part, progress, largest)
+            return _download(url, part, checksum, progress, largest)
         answer.raise_for_status()
+        _check_way(answer.url, checksum)  # where redirects have led
         if answer.status_code != 206:  # the source sends the whole file, whatever was asked
             have = 0
         total = have + int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None

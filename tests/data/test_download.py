@@ -257,3 +257,15 @@ def test_a_password_in_a_url_is_not_shown(path):
     with pytest.raises(DownloadError) as caught:
         fetch([url], path, CHECKSUM, "by hand")
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize("checksum", ["sha1:01234567", "sha256:01234567"])
+def test_plain_http_is_taken_only_with_a_whole_checksum(path, checksum):
+    with pytest.raises(DownloadError, match="not by plain http"):
+        fetch(["http://photos.invalid/hotdog.zip"], path, checksum, by_hand="")
+    assert not path.exists()
+
+
+def test_plain_http_with_a_whole_checksum_is_tried(path):
+    with pytest.raises(DownloadError, match="the host can't be found"):
+        fetch(["http://photos.invalid/hotdog.zip"], path, "sha1:" + "0" * 40, by_hand="")
