@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
 import re
 import reprlib
+import time
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +28,14 @@ ENVIRONMENT_PREFIX = "HOTDOG_FT_"
 SCRATCH_DEFAULTS: dict[str, Any] = {"weights": "none", "lr": 0.1, "output_lr_mult": 1.0}
 """How training from random values differs: a larger learning rate, the same for all layers."""
 
-MAY_DIFFER = ("data", "weights", "epochs", "workers", "cache", "track", "checkpoint_every", "strict", "out")
+MAY_DIFFER = ("data", "weights", "epochs", "kvstore", "workers", "cache", "track", "checkpoint_every", "strict", "out")
 """Settings that no result depends on, or that are compared in another way: photos and weights by what is in them."""
 
 GO_ON_HINT = "Give the settings that it was begun with, or train into another folder."
+
+
+RUNS = Path("runs")
+"""Where runs go whose folder nobody names."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +142,20 @@ class TrainConfig:
     amp: Annotated[
         bool, Help("Mixed precision: GPUs compute in float16 where that is safe. On the CPU all stays float32.")
     ] = False
+    kvstore: Annotated[
+        Literal["auto", "local", "dist_sync", "horovod"],
+        Help(
+            "What processes that train together exchange gradients by: MXNet's parameter server, Horovod, or, local,"
+            " nothing: this process is alone. auto: what `hotdog-ft launch`, horovodrun and the like have set up."
+        ),
+    ] = "auto"
+    scale_lr: Annotated[
+        bool,
+        Help(
+            "Where N processes train together: let --batch-size be of each, and learn N times as fast (Goyal et al."
+            " 2017). Without it they share the batch, and the result is that of one process."
+        ),
+    ] = False
     workers: Annotated[Optional[int], Ge(1), Le(256), Help("Threads that read photos.  [default: one a core]")] = None
     cache: Annotated[
         Literal["none", "ram", "disk"],
@@ -219,6 +239,13 @@ def check_goes_on(config: TrainConfig, begun: TrainConfig, folder: object) -> No
         wrong.append(f"--epochs: {folder} was begun with {begun.epochs}, which can grow, not shrink to {config.epochs}")
     if wrong:
         raise ConfigError("; ".join(wrong) + ".", hint=GO_ON_HINT)
+
+
+def vacant_run_folder(command: str, model: str) -> Path:
+    """runs/<time>-<command>-<model>, or with a number behind it where that is taken. It isn't made."""
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{command}-{model}"
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(RUNS / name for name in names if not os.path.lexists(RUNS / name))
 
 
 def field_names() -> list[str]:

@@ -73,5 +73,13 @@ class InterruptedRunError(HotdogError):
         self.exit_status = 128 + number
 
 
+class LaunchError(HotdogError):
+    """One of several processes that train together has failed. status: with which exit status."""
+
+    def __init__(self, message: str, hint: str, status: int) -> None:
+        super().__init__(message, hint)
+        self.exit_status = status
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, where nothing waits for it: what must be cleaned up is, as after Ctrl-C."""

@@ -20,6 +20,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def launched_by() -> str:
+    """The kvstore whose launcher has started this process as one of several; `local` when it is alone."""
+    if os.environ.get("DMLC_ROLE") == "worker":
+        return "dist_sync"
+    return "horovod" if "HOROVOD_RANK" in os.environ else "local"
+
+
 def available_memory() -> int:
     """The bytes that this process may still take: the machine's, or a container's where those are fewer."""
     limits = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]

@@ -18,7 +18,6 @@ import json
 import math
 import os
 import shutil
-import time
 import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from hotdog_ft.backend import gluon, installed_build, mx, nd
-from hotdog_ft.config import TrainConfig
+from hotdog_ft.config import RUNS, TrainConfig, vacant_run_folder
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import HotdogError, RunError
 from hotdog_ft.files import held, is_temporary, remove_temporaries, replacing, replacing_folder, sha256, write_text
@@ -39,7 +38,6 @@ from hotdog_ft.training.trainer import EpochResult
 FORMAT_VERSION = 1
 METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint"
-ROOT = Path("runs")
 SYMBOL = "net-symbol.json"
 """The graph of a network in 8-bit integers; others are built by their architecture's name."""
 
@@ -61,7 +59,7 @@ class Run:
     @classmethod
     def create(cls, command: str, config: TrainConfig) -> Run:
         """Make the folder: `config.out`, or one named by the time under runs/. Raises: RunError."""
-        run = cls(_new_folder(config.out, f"{command}-{config.model}"))
+        run = cls(_new_folder(command, config))
         run.keep = config.keep
         with held(run.folder, hint="Name another folder with --out."):
             check_vacant(run.folder)
@@ -122,8 +120,8 @@ class Run:
     def save_model(self, classifier: Classifier, source: SourceWeights | None, data_fingerprint: str) -> None:
         """Write model/, and point runs/latest here: from now on there is something to predict with."""
         save_model(self.folder / "model", classifier, source, data_fingerprint)
-        if self.folder.resolve().parent == ROOT.resolve():
-            _point(ROOT / "latest", self.folder.name)
+        if self.folder.resolve().parent == RUNS.resolve():
+            _point(RUNS / "latest", self.folder.name)
 
     def discard(self) -> None:
         """Remove the folder of a run that came to nothing, so that its name is free again."""
@@ -144,6 +142,18 @@ class Run:
             photos = "photo that" if self.skipped == 1 else "photos that"
             lines.append(f"{self.skipped} {photos} can't be read: skipped.")
         return "\n".join([*lines, self.result.line(), self.results[-1].speed()])
+
+
+class WatchedRun(Run):
+    """A run as those processes of a group see it that do not write it."""
+
+    def record(self, result: EpochResult) -> bool:
+        """Keep in mind an epoch."""
+        self._add(result)
+        return False
+
+    def discard(self) -> None:
+        """It is another process's to remove."""
 
 
 def next_epoch(results: Sequence[EpochResult]) -> int:
@@ -304,23 +314,19 @@ def check_vacant(out: str | Path) -> None:
         raise RunError(f"--out: {out} is there already, and not empty.", hint="Name another folder, or remove it.")
 
 
-def _new_folder(out: str | None, name: str) -> Path:
+def _new_folder(command: str, config: TrainConfig) -> Path:
     """Make the run's folder; the user's may exist if there is nothing in it. Raises: RunError."""
-    if out is not None:
-        check_vacant(out)
-        folder = Path(out)
+    if config.out is not None:
+        check_vacant(config.out)
+        folder = Path(config.out)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-    ROOT.mkdir(exist_ok=True)
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
-    for attempt in range(100):
-        folder = ROOT / (stem if attempt == 0 else f"{stem}-{attempt + 1}")
-        try:
+    RUNS.mkdir(exist_ok=True)
+    while True:
+        folder = vacant_run_folder(command, config.model)
+        with contextlib.suppress(FileExistsError):  # another process was faster
             folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
-    raise RunError(f"{ROOT / stem}: is there already.", hint="Name a folder with --out.")
+            return folder
 
 
 def _point(link: Path, target: str) -> None:

@@ -6,6 +6,7 @@ errors come at once. The one place where errors become text and an exit status i
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -17,10 +18,12 @@ import click
 from hotdog_ft.cli.interrupts import clean_termination, kept_interrupts
 from hotdog_ft.config import did_you_mean
 from hotdog_ft.errors import HotdogError, Terminated
+from hotdog_ft.machine import launched_by
 
 COMMANDS = (
     "train",
     "scratch",
+    "launch",
     "compare",
     "sweep",
     "tune",
@@ -77,7 +80,14 @@ def cli(context: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit. 0 done; 1 failed; 2 usage or configuration; 130 Ctrl-C; 143 SIGTERM."""
-    sys.exit(run(arguments))
+    status = run(arguments)
+    if status and launched_by() != "local":
+        # MXNet would wait for the other processes of the group first, which may be waiting for this one.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def run(arguments: list[str] | None = None) -> int:

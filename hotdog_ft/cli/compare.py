@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotdog_ft.cli.options import common_options, print_point, progress, read_config, seeds_option, training_options
+from hotdog_ft.cli.options import (
+    NOT_OF_SEVERAL,
+    common_options,
+    print_point,
+    progress,
+    read_config,
+    seeds_option,
+    training_options,
+)
 from hotdog_ft.config import SCRATCH_DEFAULTS
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ def _check_lr(context: click.Context, param: click.Parameter, value: float) -> f
 
 
 @click.command()
-@training_options({}, without=("checkpoint_every",))
+@training_options({}, without=NOT_OF_SEVERAL)
 @click.option(
     "--scratch-lr",
     type=float,

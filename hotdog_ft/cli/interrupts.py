@@ -49,7 +49,7 @@ def clean_termination() -> Iterator[None]:
     def terminate(number: int, frame: FrameType | None) -> None:
         raise Terminated
 
-    with _handled((signal.SIGTERM,), terminate):
+    with handled((signal.SIGTERM,), terminate):
         yield
 
 
@@ -67,12 +67,12 @@ def stop_when_saved(stop: StopRequest) -> Iterator[None]:
         else:
             raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    with _handled((signal.SIGINT, signal.SIGTERM), ask):
+    with handled((signal.SIGINT, signal.SIGTERM), ask):
         yield
 
 
 @contextmanager
-def _handled(numbers: tuple[int, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handled(numbers: tuple[int, ...], handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Within, `handler` meets these signals. In a thread that isn't the main one, nothing can be changed."""
     if threading.current_thread() is not threading.main_thread():
         yield

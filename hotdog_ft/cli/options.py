@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("hotdog_ft")
 
+NOT_OF_SEVERAL = ("checkpoint_every", "kvstore", "scale_lr")
+"""Training options that commands which train several times don't have: each training is one process's, and short."""
+
 _METAVARS = {float: "NUMBER", int: "INTEGER", str: "TEXT"}
 
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotdog_ft.cli.options import common_options, print_point, progress, read_config, seeds_option, training_options
+from hotdog_ft.cli.options import (
+    NOT_OF_SEVERAL,
+    common_options,
+    print_point,
+    progress,
+    read_config,
+    seeds_option,
+    training_options,
+)
 from hotdog_ft.config import option_name
 from hotdog_ft.errors import ConfigError
 
@@ -22,7 +30,7 @@ SWEPT = (
 
 
 @click.command()
-@training_options(DEFAULTS, without=("checkpoint_every",))
+@training_options(DEFAULTS, without=NOT_OF_SEVERAL)
 @seeds_option(1)
 @common_options
 def sweep(seeds: int, **values: Any) -> None:

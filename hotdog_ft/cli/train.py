@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,7 +23,7 @@ from hotdog_ft.cli.options import (
     training_options,
 )
 from hotdog_ft.config import TrainConfig
-from hotdog_ft.errors import ConfigError
+from hotdog_ft.errors import ConfigError, InterruptedRunError
 
 if TYPE_CHECKING:
     from hotdog_ft.training import EpochResult
@@ -76,7 +79,12 @@ def _fit(budget: float, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Train as told, print a line an epoch, close with the book's two lines."""
+    """Train as told, print a line an epoch, close with the book's two lines.
+
+    As MXNet's parameter server, or its scheduler, serve instead.
+    """
+    if os.environ.get("DMLC_ROLE") in ("server", "scheduler"):
+        serve_parameters()
     resume = values.pop("resume")
     config = read_resumed(values, Path(resume)) if resume else read_config(values, defaults)
     if command == "scratch" and config.weights != "none":
@@ -96,20 +104,39 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
         )
 
     from hotdog_ft.recipes.fine_tune import fine_tune
-    from hotdog_ft.training import StopRequest
+    from hotdog_ft.training import StopRequest, join
 
-    stop = StopRequest()
+    group = join(config.kvstore)
+    first = group.rank == 0
+    stop = StopRequest(alone=group.size == 1)
     with stop_when_saved(stop):
-        run = fine_tune(
-            config,
-            command,
-            on_epoch=_print_epoch,
-            progress=progress(),
-            resume=Path(resume) if resume else None,
-            stop=stop,
-        )
-    click.echo(f"The run is in {run.folder}.", err=True)
-    click.echo(run.summary())
+        try:
+            run = fine_tune(
+                config,
+                command,
+                on_epoch=_print_epoch if first else None,
+                progress=progress() if first else None,
+                check=first,
+                resume=Path(resume) if resume else None,
+                stop=stop,
+                group=group,
+            )
+        except InterruptedRunError as error:
+            if first:
+                raise
+            raise click.exceptions.Exit(error.exit_status) from error  # the first one tells
+    if first:
+        click.echo(f"The run is in {run.folder}.", err=True)
+        click.echo(run.summary())
+
+
+def serve_parameters() -> NoReturn:
+    """Be what DMLC_ROLE says until the workers have finished; importing MXNet is all that it takes."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Python's own handlers wait for MXNet, which doesn't return
+
+    import hotdog_ft.backend  # noqa: F401
+
+    sys.exit()
 
 
 def _print_epoch(result: EpochResult) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotdog_ft.cli.options import common_options, progress, read_config, training_options
+from hotdog_ft.cli.options import NOT_OF_SEVERAL, common_options, progress, read_config, training_options
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -18,7 +18,7 @@ DEFAULTS: dict[str, Any] = {"val_split": 0.2}
 
 
 @click.command()
-@training_options(DEFAULTS, without=("checkpoint_every",))
+@training_options(DEFAULTS, without=NOT_OF_SEVERAL)
 @click.option(
     "--trials", type=click.IntRange(1, 100_000), default=20, show_default=True, help="Settings to try, for each way."
 )

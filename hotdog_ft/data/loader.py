@@ -42,16 +42,34 @@ class Batch:
 
     targets: what the loss compares with, if not y: probabilities of the classes, float32, shape (batch, classes).
     number: its place in the epoch, from 0; a batch without any photo that can be read is counted, and left out.
+    shared: how many photos the batch has in all processes that train together, where there are several.
     """
 
     X: np.ndarray
     y: np.ndarray
     targets: Optional[np.ndarray] = None
     number: int = 0
+    shared: Optional[int] = None
+
+    @property
+    def photos(self) -> int:
+        """How many the batch has, here and elsewhere."""
+        return len(self.X) if self.shared is None else self.shared
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of each batch is this process's, of how many. A part can be empty, where all of a batch never is."""
+
+    index: int = 0
+    of: int = 1
+
+
+WHOLE = Part()
 
 
 class PhotoLoader:
-    """Batches of a split's photos, in order, or in a new order each epoch."""
+    """Batches of a split's photos, in order, or in a new order each epoch; of each batch the same part."""
 
     def __init__(
         self,
@@ -62,6 +80,7 @@ class PhotoLoader:
         shuffle: bool = False,
         seed: int = 0,
         cache: PhotoCache | None = None,
+        part: Part = WHOLE,
     ) -> None:
         self.split = split
         self.transform = transform
@@ -69,6 +88,7 @@ class PhotoLoader:
         self.workers = workers
         self.shuffle = shuffle
         self.seed = seed
+        self.part = part
         self.open = cache.open if cache else open_photo
         self.broken: set[int] = set()
         """Positions in the split of the photos that can't be read, of those met so far."""
@@ -85,7 +105,7 @@ class PhotoLoader:
     def epoch(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
         """One pass, from batch `first` on. Photos that can't be read are left out of their batch and told once.
 
-        Raises: DataError, when not one photo could be read.
+        Raises: DataError, when not one photo could be read, unless other processes have parts of the batches, too.
         """
         order = np.arange(len(self.split))
         if self.shuffle:
@@ -94,14 +114,11 @@ class PhotoLoader:
         lead = (1 + PREFETCH_BATCHES) * -(-self.batch_size // together)
         found_one = first > 0
         for filling in in_order(self._read, self._tasks(order, epoch, first, together), self.workers, lead):
-            if filling and filling.good.any():
+            if filling and (filling.good.any() or self.part.of > 1):
                 found_one = True
                 yield filling.batch(self.split.labels)
         if not found_one:
-            raise DataError(
-                f"{self.split.paths[0].parent}: not one of its photos can be read.",
-                hint="Open some with an image viewer: they may not be images.",
-            )
+            raise none_read(self.split)
 
     def check(self) -> None:
         """Read every photo once. Raises: ImageError, for the first that can't be read."""
@@ -112,8 +129,11 @@ class PhotoLoader:
         """The photos in this order from batch `first` on, some together, none of them of two batches."""
         for number in range(first, len(self)):
             start = number * self.batch_size
-            filling = _Filling(order[start : start + self.batch_size], number)
+            indices = order[start : start + self.batch_size]
+            filling = _Filling(indices[split_batch(len(indices), self.part.of)[self.part.index]], number)
             size = len(filling.indices)
+            if size == 0:
+                yield _Task(filling, range(0), epoch)
             for place in range(0, size, together):
                 yield _Task(filling, range(place, min(place + together, size)), epoch)
 
@@ -152,8 +172,9 @@ class _Filling:
         self.good[place] = True
 
     def batch(self, labels: np.ndarray) -> Batch:
-        """The photos that could be read, of which there must be one. labels: of the whole split."""
-        assert self._X is not None
+        """The photos that could be read. labels: of the whole split."""
+        if self._X is None:
+            return Batch(np.empty((0, 1, 1, 3), dtype=np.uint8), labels[:0], number=self.number)
         X = self._X if self.good.all() else self._X[self.good]
         return Batch(X, labels[self.indices[self.good]], number=self.number)
 
@@ -164,6 +185,21 @@ class _Task(NamedTuple):
     filling: _Filling
     places: range
     epoch: int
+
+
+def none_read(split: Split) -> DataError:
+    """What to raise when nothing of a split can be read."""
+    return DataError(
+        f"{split.paths[0].parent}: not one of its photos can be read.",
+        hint="Open some with an image viewer: they may not be images.",
+    )
+
+
+def split_batch(size: int, parts: int) -> list[slice]:
+    """Cut a batch into parts, as even as can be: the first ones take one more; some may be empty."""
+    each, more = divmod(size, parts)
+    ends = [each * (i + 1) + min(i + 1, more) for i in range(parts)]
+    return [slice(start, end) for start, end in zip([0, *ends], ends)]
 
 
 def photo_bar(progress: Progress | None, name: str, total: int) -> Any:

@@ -35,9 +35,10 @@ class SoftLoader:
             targets = np.eye(self._num_classes, dtype=np.float32)[batch.y]
             targets = (1 - self._smoothing) * targets + np.float32(self._smoothing / self._num_classes)
             X = batch.X
-            if self._mixup:
+            if self._mixup and len(X):
                 # By the batch's number, so that an epoch can be taken up in its midst.
-                rng = np.random.default_rng((self.loader.seed, epoch, len(self.split), batch.number))
+                place = (epoch, len(self.split), batch.number, self.loader.part.index)
+                rng = np.random.default_rng((self.loader.seed, *place))
                 share = rng.beta(self._mixup, self._mixup)
                 share = max(share, 1 - share)
                 others = rng.permutation(len(X))

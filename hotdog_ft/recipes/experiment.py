@@ -32,7 +32,7 @@ from hotdog_ft.training import EpochResult, find_devices
 
 SETTINGS = "experiment.json"
 POINTS = "points.jsonl"
-COSTS_TIME_ONLY = ("out", "workers", "cache", "checkpoint_every")
+COSTS_TIME_ONLY = ("out", "kvstore", "workers", "cache", "checkpoint_every")
 """What may differ when an experiment is taken up again: no result depends on it."""
 
 

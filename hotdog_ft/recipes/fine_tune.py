@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from hotdog_ft.data.cache import open_cache
 from hotdog_ft.data.check import warn_about
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import ImageFolder, Split
-from hotdog_ft.data.loader import PhotoLoader
+from hotdog_ft.data.loader import WHOLE, Part, PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.data.sources import open_source
@@ -34,6 +35,8 @@ from hotdog_ft.report.plots import draw_curves
 from hotdog_ft.report.tracking import check_tracker, tracking
 from hotdog_ft.runs import Run
 
+log = logging.getLogger(__name__)
+
 
 def fine_tune(
     config: TrainConfig,
@@ -45,18 +48,21 @@ def fine_tune(
     resume: Path | None = None,
     stop: training.StopRequest | None = None,
     resumable: bool = True,
+    group: training.Group = training.ALONE,
 ) -> Run:
     """Fine-tune as Dive into Deep Learning 13.2 does. Returns the finished run, its model saved after each epoch.
 
     on_epoch: called with each epoch's result. progress: tqdm, or what takes its arguments. test: whether to look at the
     test photos at all; without them there is no picture and no report. check: warn of what is wrong with the data.
     resume: the folder of a run with this configuration, as recipes.resume gives it, to go on from its last checkpoint.
-    stop: set by who wants the training to end once it is saved. resumable: whether to keep checkpoints.
+    stop: set by who wants the training to end once it is saved. resumable: whether to keep checkpoints. group: the
+    processes that do the same at the same time; the first one alone writes the run, and gives the test's answers.
     Raises: ConfigError, DataError, DeviceError, DownloadError, WeightsError, RunError; DivergedError and
     InterruptedRunError, after which the model of the last whole epoch is kept.
     """
     check_tracker(config.track)
     check_method(config)
+    config = for_group(config, group)
     devices = training.find_devices(config.devices)
     data = open_source(config.data, config.seed, config.val_split, progress)
     if config.keep == "best" and data.validation is None:
@@ -80,22 +86,27 @@ def fine_tune(
         freeze_features=config.freeze_features,
         freeze_batch_norm=config.freeze_batch_norm,
     )
-    train_iter, val_iter, test_iter = loaders(data, net.preprocess, config)
+    train_iter, val_iter, test_iter = loaders(data, net.preprocess, config, group.part)
     prober = Prober(net, source, data.root, devices[0], progress) if source and config.method != "finetune" else None
     fingerprint = data.fingerprint()
-    begun = what_began(command, config, fingerprint, source)
+    begun = what_began(command, config, fingerprint, source, group)
 
-    with opened(begun, config, resume, stop, resumable) as (run, checkpoints):
+    with opened(begun, config, resume, stop, resumable, group) as (run, checkpoints):
         # With --keep best the test photos see the chosen model alone.
         judge = test_iter if test and config.keep != "best" else None
-        results = train(config, net, prober, train_iter, val_iter, judge, devices, progress, checkpoints)
-        with tracking(config.track, run.folder, dataclasses.asdict(config)) as track:
+        results = train(config, net, prober, train_iter, val_iter, judge, devices, progress, checkpoints, group)
+        with tracking("none" if group.rank else config.track, run.folder, dataclasses.asdict(config)) as track:
             for result in results:
                 if run.record(result):
                     run.save_model(net, source, fingerprint)
                 track(result)
                 if on_epoch:
                     on_epoch(result)
+        for loader in (train_iter, val_iter, test_iter):
+            if loader:
+                loader.broken = group.union("broken", loader.broken, len(loader.split))
+        if group.rank:
+            return run
         if run.result is not run.results[-1]:
             net.net.load_parameters(str(run.folder / "model" / "net.params"), ctx=devices)
         probed = prober if config.method == "probe" else None
@@ -126,6 +137,7 @@ def train(
     devices: list[mx.Context],
     progress: Progress | None = None,
     checkpoints: training.Checkpoints | None = None,
+    group: training.Group = training.ALONE,
 ) -> Iterator[training.EpochResult]:
     """One result an epoch, by the method that the configuration names: a probe, all layers, or one after the other.
 
@@ -157,7 +169,31 @@ def train(
         ema=config.ema,
         half=training.can_halve(devices, config.amp),
         checkpoints=checkpoints if config.epochs else None,
+        group=group,
     )
+
+
+def for_group(config: TrainConfig, group: training.Group) -> TrainConfig:
+    """What the group trains with, which config.yaml is to say: with --scale-lr, N times the batch and the rate.
+
+    Raises: ConfigError, for what one process does alone.
+    """
+    if group.size == 1:
+        return dataclasses.replace(config, scale_lr=False)
+    if config.method != "finetune":
+        raise ConfigError(
+            f"--method {config.method}: a probe is computed by one process, and these are {group.size}.",
+            hint="Leave it out, or train in one process, which takes seconds.",
+        )
+    if not config.scale_lr:
+        return config
+    scaled = dataclasses.replace(
+        config, scale_lr=False, batch_size=config.batch_size * group.size, lr=config.lr * group.size
+    )
+    if group.rank == 0:
+        each = f"{config.batch_size} for each of {group.size} processes"
+        log.info("--scale-lr: batches of %d (%s), learning rate %g.", scaled.batch_size, each, scaled.lr)
+    return scaled
 
 
 def check_method(config: TrainConfig) -> None:
@@ -182,17 +218,18 @@ def answers(net: Classifier, loader: PhotoLoader, device: mx.Context, progress: 
 
 
 def loaders(
-    data: ImageFolder, preprocess: Preprocess, config: TrainConfig
+    data: ImageFolder, preprocess: Preprocess, config: TrainConfig, part: Part = WHOLE
 ) -> tuple[PhotoLoader, PhotoLoader | None, PhotoLoader]:
-    """The training, validation and test photos in batches. Raises: ImageError, with `strict`."""
+    """The training, validation and test photos in batches, or a part of each. Raises: ImageError, with `strict`."""
     workers = config.workers or cores()
     cache = open_cache(config.cache, data.root)
 
     def still(split: Split) -> PhotoLoader:
-        return PhotoLoader(split, preprocess.for_test, config.batch_size, workers, cache=cache)
+        return PhotoLoader(split, preprocess.for_test, config.batch_size, workers, cache=cache, part=part)
 
+    augment = for_training(preprocess)
     train = PhotoLoader(
-        data.train, for_training(preprocess), config.batch_size, workers, shuffle=True, seed=config.seed, cache=cache
+        data.train, augment, config.batch_size, workers, shuffle=True, seed=config.seed, cache=cache, part=part
     )
     if config.epochs == 0:
         train = still(data.train)  # nothing is trained: they are judged like the others

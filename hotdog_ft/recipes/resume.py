@@ -15,17 +15,21 @@ from typing import Any
 
 from hotdog_ft import training
 from hotdog_ft.backend import mx, nd
-from hotdog_ft.config import GO_ON_HINT, TrainConfig, check_goes_on
+from hotdog_ft.config import GO_ON_HINT, MAY_DIFFER, TrainConfig, check_goes_on, option_name
 from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError, RunError, Terminated
 from hotdog_ft.files import held
 from hotdog_ft.models.reading import SourceWeights
-from hotdog_ft.runs import CHECKPOINT, Run, next_epoch
+from hotdog_ft.runs import CHECKPOINT, Run, WatchedRun, next_epoch
 
 log = logging.getLogger(__name__)
 
 
 def what_began(
-    command: str, config: TrainConfig, data_fingerprint: str, source: SourceWeights | None
+    command: str,
+    config: TrainConfig,
+    data_fingerprint: str,
+    source: SourceWeights | None,
+    group: training.Group = training.ALONE,
 ) -> dict[str, Any]:
     """All that a run's numbers depend on, for JSON."""
     return {
@@ -34,6 +38,7 @@ def what_began(
         "data_fingerprint": data_fingerprint,
         "weights_sha256": source.sha256 if source else None,
         "computed_by": {
+            "processes": group.size,
             "processor": _processor(),
             "threads": os.environ.get("OMP_NUM_THREADS"),
             "oneDNN": os.environ.get("DNNL_MAX_CPU_ISA", "default"),
@@ -50,21 +55,42 @@ def opened(
     resume: Path | None,
     stop: training.StopRequest | None,
     resumable: bool,
+    group: training.Group = training.ALONE,
 ) -> Iterator[tuple[Run, training.Checkpoints | None]]:
     """A new run, or the one to resume, held for the block, and its checkpoints. begun: as what_began gives it.
 
+    Of a group of processes the first one alone has the run; the others watch.
     Raises: RunError, when the run is being trained, or is damaged; ConfigError, when it was begun with other photos or
-    weights; InterruptedRunError and DivergedError, when the block is broken off.
+    weights, or the group's processes were; InterruptedRunError and DivergedError, when the block is broken off.
     """
+    _check_group(begun, group)
+    if group.rank:
+        watched = WatchedRun(Path(group.tell("")))
+        others = training.Checkpoints(watched.folder / CHECKPOINT, every=config.checkpoint_every, stop=stop)
+        with _told_when_broken_off(watched, others):
+            yield watched, others
+        return
     run = None if resume else Run.create(begun["command"], config)
     folder = run.folder if run else resume
     assert folder
     with held(folder, hint="Wait for it; two processes can't train one run."):
         run = run or _take_up(folder, begun, config)
+        group.tell(str(run.folder))
         every = config.checkpoint_every
         checkpoints = training.Checkpoints(folder / CHECKPOINT, begun, every, stop) if resumable else None
         with _told_when_broken_off(run, checkpoints):
             yield run, checkpoints
+
+
+def _check_group(begun: dict[str, Any], group: training.Group) -> None:
+    """Raise ConfigError unless all processes have begun the same."""
+    group.check_same("--data", begun["data_fingerprint"], "other photos")
+    group.check_same("--weights", begun["weights_sha256"], "other ones")
+    for name, value in begun["config"].items():
+        if name not in MAY_DIFFER:
+            group.check_same(option_name(name), value, f"another value, {value},")
+    for name in ("hotdog-ft", "MXNet"):
+        group.check_same(name, begun["computed_by"][name], "another version")
 
 
 def _take_up(folder: Path, now: dict[str, Any], config: TrainConfig) -> Run:

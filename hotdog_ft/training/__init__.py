@@ -1,7 +1,9 @@
 """Training: devices, schedule, and the loop. It yields one result an epoch and writes no file but its checkpoint."""
 
-from hotdog_ft.training.checkpoint import Checkpoints, Place, Stopped, StopRequest
+from hotdog_ft.training.checkpoint import Checkpoints, Place
 from hotdog_ft.training.devices import can_halve, find_devices
+from hotdog_ft.training.group import ALONE, Group, join
+from hotdog_ft.training.stopping import Stopped, StopRequest
 from hotdog_ft.training.trainer import (
     EpochResult,
     balanced_weights,
@@ -11,8 +13,10 @@ from hotdog_ft.training.trainer import (
 )
 
 __all__ = [
+    "ALONE",
     "Checkpoints",
     "EpochResult",
+    "Group",
     "Place",
     "StopRequest",
     "Stopped",
@@ -21,5 +25,6 @@ __all__ = [
     "derived_seed",
     "evaluate_accuracy",
     "find_devices",
+    "join",
     "train_fine_tuning",
 ]

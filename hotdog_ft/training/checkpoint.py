@@ -8,6 +8,7 @@ Each is a ZIP of NumPy's arrays, whose checksums tell damage, and of one JSON; t
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -16,13 +17,14 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
 from hotdog_ft.errors import RunError
 from hotdog_ft.files import replacing
 from hotdog_ft.training.state import TrainingState
+from hotdog_ft.training.stopping import Stopped, StopRequest
 
 log = logging.getLogger(__name__)
 
@@ -61,30 +63,11 @@ class Place:
         return f"in epoch {self.epoch}, after {self.batches} of its batches"
 
 
-class Stopped(Exception):
-    """The training was asked to end, and has saved a checkpoint. where: in words. number: the signal that asked."""
-
-    def __init__(self, where: str, number: int) -> None:
-        super().__init__(f"asked by signal {number} {where}")
-        self.where = where
-        self.number = number
-
-
-@dataclass
-class StopRequest:
-    """Set by a signal handler, met between two batches."""
-
-    listening: bool = False
-    """Whether somebody will meet it: the handler has to end the program itself where nobody does."""
-    number: Optional[int] = None
-    """The signal that asked."""
-
-
 class Checkpoints:
     """The checkpoints of one training, in a folder of their own.
 
     begun: what the training depends on, kept with each. every: a checkpoint after so many batches, too. stop: met
-    after each batch.
+    after each batch. Of a group of processes, each makes the same calls; the first one alone reads and writes.
     """
 
     def __init__(
@@ -95,9 +78,9 @@ class Checkpoints:
         stop: StopRequest | None = None,
     ) -> None:
         self.folder = folder
+        self.stop = stop or StopRequest()
         self._begun = begun or {}
         self._every = every
-        self._stop = stop or StopRequest()
         self._last_saved = 0
 
     @property
@@ -116,15 +99,22 @@ class Checkpoints:
 
     def restore(self, state: TrainingState) -> Place:
         """Go back to the newest checkpoint that is whole; to the start if there is none. Raises: RunError."""
-        saved = self.latest()
-        if saved is None:
+        saved = self.latest() if state.group.rank == 0 else None
+        found = state.group.tell({"place": dataclasses.asdict(saved.place), "numbers": saved.numbers} if saved else {})
+        if not found:
             return Place()
-        saved.put_into(state)
-        self._last_saved = saved.place.batches
-        return saved.place
+        with saved.arrays() if saved else contextlib.nullcontext() as arrays:
+            state.put_back(arrays, found["numbers"])
+        place = Place(**found["place"])
+        self._last_saved = place.batches
+        return place
 
     def save(self, place: Place, state: TrainingState) -> None:
-        """Write a checkpoint, and remove all but the last two. Raises: OSError."""
+        """Write a checkpoint, and remove all but the last two. Raises: OSError, DivergedError."""
+        self._last_saved = place.batches
+        if state.group.rank:
+            collections.deque(state.arrays(), maxlen=0)  # the first process needs what only this one has
+            return
         described = {
             "format_version": FORMAT_VERSION,
             "begun": self._begun,
@@ -137,14 +127,13 @@ class Checkpoints:
                 with archive.open(name + _ARRAY, "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
             archive.writestr(_STATE, json.dumps(described))
-        self._last_saved = place.batches
         for old in self._paths()[:-KEPT]:
             old.unlink()
 
     @property
     def is_asked_to_end(self) -> bool:
         """Whether a signal has come."""
-        return self._stop.number is not None
+        return self.stop.met is not None
 
     def is_due(self, place: Place) -> bool:
         """Whether to save here, in the midst of an epoch."""
@@ -154,16 +143,16 @@ class Checkpoints:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """For the block, a request to end is met by `end_if_asked`."""
-        self._stop.listening = True
+        self.stop.listening = True
         try:
             yield
         finally:
-            self._stop.listening = False
+            self.stop.listening = False
 
     def end_if_asked(self, place: Place) -> None:
         """Raise Stopped if that was asked for. The place must have been saved."""
-        if self._stop.number is not None:
-            raise Stopped(place.describe(), self._stop.number)
+        if self.stop.met is not None:
+            raise Stopped(place.describe(), self.stop.met)
 
     def _paths(self) -> list[Path]:
         """All checkpoints, whole or not, the newest last."""
@@ -195,10 +184,11 @@ class Saved:
                 f"{path}: not a checkpoint that can be used ({error or type(error).__name__}).", hint="Remove it."
             ) from error
 
-    def put_into(self, state: TrainingState) -> None:
-        """Raises: RunError, when it is of another network."""
+    @contextlib.contextmanager
+    def arrays(self) -> Iterator[Mapping[str, np.ndarray]]:
+        """For the block, its arrays by their names."""
         with zipfile.ZipFile(self.path) as archive:
-            state.put_back(_Arrays(archive), self.numbers)
+            yield _Arrays(archive)
 
 
 class _Arrays(Mapping[str, np.ndarray]):

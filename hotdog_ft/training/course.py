@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hotdog_ft.backend import mx
 from hotdog_ft.data.loader import Batch
 from hotdog_ft.training.checkpoint import Checkpoints, Place
+from hotdog_ft.training.group import ALONE
 from hotdog_ft.training.state import TrainingState
 from hotdog_ft.training.tally import Tally
 
@@ -21,9 +22,11 @@ class Course:
 
     def __init__(self, state: TrainingState, checkpoints: Checkpoints | None, devices: list[mx.Context]) -> None:
         self._state = state
+        self._group = state.group
         self._checkpoints = checkpoints
+        self._devices = devices
         self.place = checkpoints.restore(state) if checkpoints else Place()
-        self.tally = Tally.of(self.place.tally, devices)
+        self.tally = Tally.of(self.place.tally, devices, ALONE if self.place.trained else self._group)
         self._start = time.perf_counter() - self.place.epoch_seconds
         self._trained_in = self.place.epoch_seconds
 
@@ -37,6 +40,10 @@ class Course:
         """Training alone, over all epochs so far."""
         return (self.place.examples + self.tally.examples) / (self.place.seconds + self._trained_in)
 
+    def in_step(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches, each when all processes have come to it."""
+        return self._group.in_step(batches, self._checkpoints.stop if self._checkpoints else None)
+
     def step_done(self, batches: Sequence[Batch]) -> None:
         """After each step, on these batches. Raises: Stopped, DivergedError."""
         self.place.batches = batches[-1].number + 1
@@ -44,13 +51,15 @@ class Course:
         self._keep_if_due()
 
     def trained(self) -> None:
-        """After an epoch's last batch, when its statistics are averaged."""
+        """After an epoch's last batch. From now on, all processes have the same statistics and the same tally."""
+        self._state.average_statistics()
+        self.tally = self.tally.everywhere(self._group)
         self.place.trained = True
         self._trained_in = self.seconds
 
     def judging(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches that the epoch is judged by. Raises: Stopped."""
-        for batch in batches:
+        for batch in self.in_step(batches):
             yield batch
             if self._checkpoints and self._checkpoints.is_asked_to_end:
                 self._keep()
@@ -71,9 +80,11 @@ class Course:
 
     def _keep(self) -> None:
         assert self._checkpoints
-        sums = self.tally.sums() if self.tally.examples else {}
+        trained, begun = self.place.trained, self.place.batches > 0
         place = dataclasses.replace(
-            self.place, tally=sums, epoch_seconds=self._trained_in if self.place.trained else self.seconds
+            self.place,
+            tally=self.tally.sums(self._devices, ALONE if trained else self._group) if begun else {},
+            epoch_seconds=self._trained_in if trained else self.seconds,
         )
         self._checkpoints.save(place, self._state)
         self._checkpoints.end_if_asked(place)

@@ -51,10 +51,3 @@ def _works(gpu: mx.Context) -> bool:
         log.warning("%s can't be used: %s", gpu, str(error).strip().splitlines()[-1])
         return False
     return True
-
-
-def split_batch(size: int, devices: int) -> list[slice]:
-    """Cut a batch into one part a device, as even as can be: the first ones take one more; some may be empty."""
-    each, more = divmod(size, devices)
-    ends = [each * (i + 1) + min(i + 1, more) for i in range(devices)]
-    return [slice(start, end) for start, end in zip([0, *ends], ends)]

@@ -24,13 +24,13 @@ class ScaledTrainer(gluon.Trainer):
 
     def step(self, batch_size: int, ignore_stale_grad: bool = False) -> None:
         """Divide by the scale and step, or leave it out. batch_size: the examples whose loss was summed."""
+        self.allreduce_grads()
         learning = [parameter for parameter in self._params if parameter.grad_req != "null"]
-        on_devices = zip(*(parameter.list_grad() for parameter in learning))
-        if not all(all_finite(gradients) for gradients in on_devices):
+        if not all_finite([parameter.list_grad()[0] for parameter in learning]):  # the same on all devices by now
             self.loss_scale = max(1.0, self.loss_scale / 2)
             self.good_steps = 0
             return
-        super().step(batch_size * self.loss_scale, ignore_stale_grad)
+        self.update(batch_size * self.loss_scale, ignore_stale_grad)
         self.good_steps += 1
         if self.good_steps % STEPS_BEFORE_DOUBLING == 0:
             self.loss_scale *= 2

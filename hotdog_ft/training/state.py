@@ -10,6 +10,7 @@ import numpy as np
 from hotdog_ft.backend import gluon, nd
 from hotdog_ft.errors import DIVERGED_HINT, DivergedError, RunError
 from hotdog_ft.training.averaging import WeightAverage
+from hotdog_ft.training.group import ALONE, Group
 from hotdog_ft.training.scaling import ScaledTrainer
 
 STATISTICS = ("running_mean", "running_var")
@@ -21,10 +22,17 @@ _HINT = "Train from the start, into another folder."
 class TrainingState:
     """A network's values, its trainer's momentum and loss scale, and the average of the weights.
 
-    Values bear the names of their places in the network, which are the same in every process.
+    Values bear the names of their places in the network, which are the same in every process of the group.
     """
 
-    def __init__(self, net: gluon.HybridBlock, trainer: gluon.Trainer, average: WeightAverage | None = None) -> None:
+    def __init__(
+        self,
+        net: gluon.HybridBlock,
+        trainer: gluon.Trainer,
+        average: WeightAverage | None = None,
+        group: Group = ALONE,
+    ) -> None:
+        self.group = group
         self._names = {id(value): name for name, value in net._collect_params_with_prefix().items()}
         self._parameters = [p for p in net.collect_params().values() if not isinstance(p, gluon.Constant)]
         self._trainer = trainer
@@ -33,16 +41,21 @@ class TrainingState:
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
         """All values' names and copies. Waits for the devices. The network is itself again, not its average.
 
-        Raises: DivergedError, when they aren't all numbers.
+        Statistics come once a device, in all processes, `name@1` being the second's. Raises: DivergedError, when they
+        aren't all numbers.
         """
         if self._average:
             self._average.take_out()
         for name, values in self._values():
-            for key, value in _distinct(name, values):
-                array = value.asnumpy()
-                if not np.isfinite(array).all():
-                    raise DivergedError(f"{key} is no longer numbers: training has diverged.", hint=DIVERGED_HINT)
-                yield key, array
+            if name.endswith(STATISTICS):
+                arrays = self.group.gather(name, np.stack([value.asnumpy() for value in values]))
+                arrays = arrays.reshape(-1, *values[0].shape)
+            else:
+                arrays = values[0].asnumpy()[np.newaxis]
+            if not np.isfinite(arrays).all():
+                raise DivergedError(f"{name} is no longer numbers: training has diverged.", hint=DIVERGED_HINT)
+            for device, array in enumerate(arrays):
+                yield f"{name}@{device}" if device else name, array
 
     def numbers(self) -> dict[str, Any]:
         """What isn't an array, for JSON."""
@@ -53,24 +66,44 @@ class TrainingState:
             numbers["loss_scale"], numbers["good_steps"] = self._trainer.loss_scale, self._trainer.good_steps
         return numbers
 
-    def put_back(self, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> None:
-        """Make everything what `arrays` and `numbers` gave. Raises: RunError, when they are another training's."""
-        unknown = set(arrays)
+    def put_back(self, arrays: Mapping[str, np.ndarray] | None, numbers: Mapping[str, Any]) -> None:
+        """Make everything what `arrays` and `numbers` gave, in all processes; the first one alone has the arrays.
+
+        A device that the checkpoint knows no statistics of gets the first one's. Raises: RunError, when they are
+        another training's.
+        """
+        if arrays is not None:
+            self._check_known(arrays)
         for name, values in self._values():
-            kept = {key: arrays.get(key) for key, _ in _distinct(name, values)}
+            own = len(values) * self.group.rank if name.endswith(STATISTICS) else 0
+            copies = len(values) * self.group.size if name.endswith(STATISTICS) else 1
+            kept = np.zeros((copies, *values[0].shape), dtype=values[0].dtype)
+            if arrays is not None:
+                for device in range(copies):
+                    kept[device] = _fitting(arrays.get(f"{name}@{device}", arrays.get(name)), name, values[0])
+            kept = self.group.from_first(name, kept)
             for device, value in enumerate(values):
-                array = kept.get(f"{name}@{device}", kept[name])
-                if array is None or array.shape != value.shape or array.dtype != value.dtype:
-                    raise RunError(f"The checkpoint's {name} is missing, or another network's.", hint=_HINT)
-                value[:] = nd.array(array, ctx=value.context, dtype=array.dtype)
-            unknown -= set(kept)
-        if unknown:
-            raise RunError(f"The checkpoint's {min(unknown)} is another network's.", hint=_HINT)
+                value[:] = nd.array(kept[own + device if copies > 1 else 0], ctx=value.context, dtype=value.dtype)
         if self._average:
             self._average.steps = numbers["average_steps"]
         if isinstance(self._trainer, ScaledTrainer):
             self._trainer.loss_scale, self._trainer.good_steps = numbers["loss_scale"], numbers["good_steps"]
         nd.waitall()
+
+    def average_statistics(self) -> None:
+        """Give every device in all processes the mean of the statistics that each has gathered from its own part."""
+        for name, values in self._values():
+            if name.endswith(STATISTICS) and len(values) * self.group.size > 1:
+                parts = np.stack([value.asnumpy() for value in values])
+                mean = self.group.sum(name, parts).sum(axis=0) / (len(values) * self.group.size)
+                for value in values:
+                    value[:] = nd.array(mean, ctx=value.context, dtype=value.dtype)
+        nd.waitall()
+
+    def _check_known(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Raises: RunError, when there is one too many."""
+        if unknown := {name.split("@")[0] for name in arrays} - {name for name, _ in self._values()}:
+            raise RunError(f"The checkpoint's {min(unknown)} is another network's.", hint=_HINT)
 
     def _values(self) -> Iterator[tuple[str, list[nd.NDArray]]]:
         """Each value's name, and its copies, one a device."""
@@ -93,9 +126,8 @@ class TrainingState:
         return [updater.states[index] for updater in self._trainer._updaters]
 
 
-def _distinct(name: str, values: list[nd.NDArray]) -> Iterator[tuple[str, nd.NDArray]]:
-    """Of a value's copies those that may differ, with a name each: of statistics all, else the first."""
-    yield name, values[0]
-    if name.endswith(STATISTICS):
-        for device, value in enumerate(values[1:], start=1):
-            yield f"{name}@{device}", value
+def _fitting(array: np.ndarray | None, name: str, value: nd.NDArray) -> np.ndarray:
+    """The array, if it can be the value's. Raises: RunError."""
+    if array is None or array.shape != value.shape or array.dtype != value.dtype:
+        raise RunError(f"The checkpoint's {name} is missing, or another network's.", hint=_HINT)
+    return array

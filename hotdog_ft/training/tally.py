@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from hotdog_ft.backend import mx, nd
+from hotdog_ft.training.group import ALONE, Group
+
+_KINDS = ("examples", "losses", "right", "odd")
 
 
 class Tally:
@@ -26,26 +31,46 @@ class Tally:
             _accumulate(self._right, (output.argmax(axis=1).astype("int32") == label).astype("float32").sum())
             _accumulate(self._odd, (output - output).sum())  # 0, unless there is a NaN or an infinity
 
-    def sums(self) -> dict[str, Any]:
-        """What has been counted so far, for JSON, by the devices' places. Waits for the devices."""
-        kinds = {"losses": self._losses, "right": self._right, "odd": self._odd}
-        sums = {name: [float(value.asscalar()) for value in kind.values()] for name, kind in kinds.items()}
-        return {"examples": self.examples, **sums}
+    def sums(self, devices: list[mx.Context], group: Group = ALONE) -> dict[str, Any]:
+        """What has been counted so far, for JSON, by the devices of all processes. Waits for the devices."""
+        own = np.zeros((len(_KINDS), len(devices)))
+        own[0, 0] = self.examples
+        for row, kind in enumerate((self._losses, self._right, self._odd), start=1):
+            own[row] = [float(kind[device].asscalar()) if device in kind else 0.0 for device in devices]
+        parts = group.gather("tally", own)
+        return {name: np.concatenate(parts[:, row]).tolist() for row, name in enumerate(_KINDS)}
 
     @classmethod
-    def of(cls, sums: Mapping[str, Any], devices: list[mx.Context]) -> Tally:
-        """Go on counting from what `sums` gave, to the last bit; from nothing if that is empty."""
+    def of(cls, sums: Mapping[str, Any], devices: list[mx.Context], group: Group = ALONE) -> Tally:
+        """Go on counting from what `sums` gave, to the last bit; from nothing if that is empty.
+
+        Of another number of devices than there are now, the first one counts for all.
+        """
         tally = cls()
-        if sums:
-            tally.examples = sums["examples"]
-            for name, kind in (("losses", tally._losses), ("right", tally._right), ("odd", tally._odd)):
-                kind.update((device, nd.array([value], ctx=device)) for device, value in zip(devices, sums[name]))
+        if not sums:
+            return tally
+        kept = np.array([sums[name] for name in _KINDS])
+        if kept.shape[1] != len(devices) * group.size:
+            rest = np.zeros((len(_KINDS), len(devices) * group.size - 1))
+            kept = np.concatenate([kept.sum(axis=1, keepdims=True), rest], axis=1)
+        own = kept[:, len(devices) * group.rank :]
+        tally.examples = int(own[0, : len(devices)].sum())
+        for values, kind in zip(own[1:], (tally._losses, tally._right, tally._odd)):
+            kind.update((device, nd.array([value], ctx=device)) for device, value in zip(devices, values))
         return tally
+
+    def everywhere(self, group: Group) -> Tally:
+        """What all processes have counted; alone, this tally. Waits for the devices."""
+        if group.size == 1:
+            return self
+        devices = list(self._losses or self._right) or [mx.cpu()]
+        total = np.array(list(self.sums(devices, group).values())).sum(axis=1, keepdims=True)
+        return self.of(dict(zip(_KINDS, total.tolist())), [mx.cpu()])
 
     @property
     def loss(self) -> float:
         """The mean loss. Waits for the devices."""
-        return sum(float(value.asscalar()) for value in self._losses.values()) / self.examples
+        return self._mean(self._losses)
 
     @property
     def finite(self) -> bool:
@@ -55,7 +80,11 @@ class Tally:
     @property
     def accuracy(self) -> float:
         """The part that was right. Waits for the devices."""
-        return sum(float(value.asscalar()) for value in self._right.values()) / self.examples
+        return self._mean(self._right)
+
+    def _mean(self, sums: dict[mx.Context, nd.NDArray]) -> float:
+        """0, where there was nothing to count: a process's part of a batch can be empty."""
+        return sum(float(value.asscalar()) for value in sums.values()) / max(1, self.examples)
 
 
 def _accumulate(sums: dict[mx.Context, nd.NDArray], value: nd.NDArray) -> None:

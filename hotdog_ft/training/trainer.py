@@ -21,7 +21,7 @@ import numpy as np
 
 from hotdog_ft.backend import autograd, gluon, mx, nd
 from hotdog_ft.data.download import Progress
-from hotdog_ft.data.loader import Batch, PhotoLoader, photo_bar
+from hotdog_ft.data.loader import Batch, PhotoLoader, photo_bar, split_batch
 from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.errors import DIVERGED_HINT, DivergedError
 from hotdog_ft.models.fused import FusedNetwork
@@ -32,7 +32,7 @@ from hotdog_ft.models.training_graph import training_network
 from hotdog_ft.training.averaging import WeightAverage
 from hotdog_ft.training.checkpoint import Checkpoints
 from hotdog_ft.training.course import Course
-from hotdog_ft.training.devices import split_batch
+from hotdog_ft.training.group import ALONE, Group
 from hotdog_ft.training.scaling import ScaledTrainer, all_finite
 from hotdog_ft.training.schedule import learning_rates
 from hotdog_ft.training.state import TrainingState
@@ -90,6 +90,7 @@ def train_fine_tuning(
     ema: float = 0.0,
     half: bool = False,
     checkpoints: Checkpoints | None = None,
+    group: Group = ALONE,
 ) -> Iterator[EpochResult]:
     """Train by stochastic gradient descent; yield an EpochResult after each epoch.
 
@@ -98,18 +99,19 @@ def train_fine_tuning(
     tqdm, or what takes its arguments. class_weights: as in train_step. accumulate: batches in a step. ema: how much of
     itself the average of the weights keeps at a step; with each EpochResult the network is that average. half: train in
     mixed precision, which takes GPUs. checkpoints: where to go on from, and what to save to; an epoch is saved when the
-    next result is asked for, so that what the caller writes of it is there before.
+    next result is asked for, so that what the caller writes of it is there before. group: the processes that do the
+    same at the same time, with loaders that give each its part; their results are the same.
     Raises: DivergedError; DataError, when no photo can be read; Stopped, with a checkpoint saved, if asked to;
     RunError, when a checkpoint is another network's.
     """
     net.hybridize(static_alloc=True, static_shape=True)
     if num_epochs == 0:
-        yield judge(net, train_iter, test_iter, devices, val_iter, progress)
+        yield judge(net, train_iter, test_iter, devices, val_iter, progress, group)
         return
-    trainer = make_trainer(net, lr, wd, momentum, adds=accumulate > 1, half=half)
+    trainer = make_trainer(net, lr, wd, momentum, adds=accumulate > 1, half=half, group=group)
     network = mixed_network(net, devices) if half else training_network(net, devices)
     average = WeightAverage(net, ema) if ema else None
-    course = Course(TrainingState(net, trainer, average), checkpoints, devices)
+    course = Course(TrainingState(net, trainer, average, group), checkpoints, devices)
     steps = -(-len(train_iter) // accumulate)
     rates = learning_rates(schedule, lr, num_epochs * steps)
     with checkpoints.listening() if checkpoints else contextlib.nullcontext():
@@ -117,19 +119,19 @@ def train_fine_tuning(
             if not course.place.trained:
                 if average:
                     average.take_out()
-                batches = seeded(net, train_iter.epoch(epoch, course.place.batches), seed, epoch)
+                batches = course.in_step(train_iter.epoch(epoch, course.place.batches))
+                batches = seeded(net, batches, seed, epoch, group.rank)
                 rates_now = rates[(epoch - 1) * steps + course.place.steps : epoch * steps]
                 with photo_bar(progress, f"epoch {epoch}/{num_epochs}", len(train_iter.split)) as bar:
                     groups = in_groups(batches, accumulate)
                     train_epoch(network, groups, trainer, devices, rates_now, bar, class_weights, average, course)
-                average_statistics(net, devices)
                 course.trained()
             _check_parameters(net, trainer)
             judged = test_iter if epoch == num_epochs or not val_iter else None
             if average:
                 average.put_in()
-            val_acc = evaluate_accuracy(net, course.judging(val_iter.epoch()), devices) if val_iter else None
-            test_acc = evaluate_accuracy(net, course.judging(judged.epoch()), devices) if judged else None
+            val_acc = evaluate_accuracy(net, course.judging(val_iter.epoch()), devices, group) if val_iter else None
+            test_acc = evaluate_accuracy(net, course.judging(judged.epoch()), devices, group) if judged else None
             yield EpochResult(
                 epoch=epoch,
                 loss=course.tally.loss,
@@ -153,18 +155,19 @@ def judge(
     devices: list[mx.Context],
     val_iter: PhotoLoader | None,
     progress: Progress | None = None,
+    group: Group = ALONE,
 ) -> EpochResult:
     """How good the network is before any training: the EpochResult of epoch 0, whose speed is that of prediction."""
     start = time.perf_counter()
     with photo_bar(progress, "train", len(train_iter.split)) as bar:
-        tally = evaluate(net, train_iter.epoch(), devices, cross_entropy(), bar)
+        tally = evaluate(net, group.in_step(train_iter.epoch()), devices, cross_entropy(), bar, group)
     seconds = time.perf_counter() - start
     return EpochResult(
         epoch=0,
         loss=tally.loss,
         train_acc=tally.accuracy,
-        val_acc=evaluate_accuracy(net, val_iter.epoch(), devices) if val_iter else None,
-        test_acc=evaluate_accuracy(net, test_iter.epoch(), devices) if test_iter else None,
+        val_acc=evaluate_accuracy(net, group.in_step(val_iter.epoch()), devices, group) if val_iter else None,
+        test_acc=evaluate_accuracy(net, group.in_step(test_iter.epoch()), devices, group) if test_iter else None,
         examples_per_sec=tally.examples / seconds,
         seconds=time.perf_counter() - start,
         devices=str(devices),
@@ -181,9 +184,15 @@ def cross_entropy(soft: bool = False) -> gluon.loss.Loss:
 
 
 def make_trainer(
-    net: gluon.HybridBlock, lr: float, wd: float, momentum: float, adds: bool = False, half: bool = False
+    net: gluon.HybridBlock,
+    lr: float,
+    wd: float,
+    momentum: float,
+    adds: bool = False,
+    half: bool = False,
+    group: Group = ALONE,
 ) -> gluon.Trainer:
-    """A Trainer whose devices have already agreed on the starting values, and update their own copies.
+    """A Trainer whose devices, in all processes, have already agreed on the starting values, and update their own.
 
     Left to itself it copies the first device's values to the others after the first backward pass, BatchNorm's running
     statistics among them, which that pass may still be changing; and updating in the key-value store it would do so
@@ -195,7 +204,8 @@ def make_trainer(
             parameter.grad_req = "add"
     options = {"learning_rate": lr, "wd": wd, "momentum": momentum}
     make = ScaledTrainer if half else gluon.Trainer
-    trainer = make(net.collect_params(), "sgd", options, update_on_kvstore=False)
+    kvstore = group.kvstore or "device"
+    trainer = make(net.collect_params(), "sgd", options, kvstore=kvstore, update_on_kvstore=False)
     trainer._init_kvstore()
     trainer._init_params()
     nd.waitall()
@@ -235,7 +245,7 @@ def train_epoch(
         if course:
             course.step_done(batches)
         if bar is not None:
-            bar.update(sum(len(batch.X) for batch in batches))
+            bar.update(sum(batch.photos for batch in batches))
         if time.perf_counter() - last_read > SECONDS_BETWEEN_READS:
             _check_finite(tally.loss, step, trainer)
             if bar is not None:
@@ -253,7 +263,7 @@ def train_step(
     class_weights: np.ndarray | None = None,
     tally: Tally | None = None,
 ) -> list[nd.NDArray]:
-    """One step on the mean gradient of all examples, however many batches and devices share them.
+    """One step on the mean gradient of all examples, however many batches, devices and processes share them.
 
     More than one batch needs a trainer that adds. class_weights: how much an example of each class counts in the
     gradient, float32, shape (classes,); all the same unless given. Returns the last batch's losses, one array a device,
@@ -269,7 +279,7 @@ def train_step(
             tally.add(losses, outputs, labels)
     if not adds:
         _clear_gradients(trainer, devices[len(losses) :])
-    trainer.step(sum(len(batch.X) for batch in batches))
+    trainer.step(sum(batch.photos for batch in batches))
     return losses
 
 
@@ -284,6 +294,8 @@ def train_batch(
 
     Returns losses (n,), logits (n, classes) and labels (n,) of each device that got a part, not yet waited for.
     """
+    if not len(batch.X):
+        return [], [], []
     inputs = _share_out(batch.X, devices, photos_on)
     labels = _share_out(batch.y, devices, _array_on)
     targets = labels if batch.targets is None else _share_out(batch.targets, devices, _array_on)
@@ -341,9 +353,11 @@ def _clear_gradients(trainer: gluon.Trainer, devices: list[mx.Context]) -> None:
                 parameter.data(device)._fresh_grad = True
 
 
-def evaluate_accuracy(net: gluon.HybridBlock, batches: Iterable[Batch], devices: list[mx.Context]) -> float:
+def evaluate_accuracy(
+    net: gluon.HybridBlock, batches: Iterable[Batch], devices: list[mx.Context], group: Group = ALONE
+) -> float:
     """The part of the examples that the network gets right. Raises: DivergedError, when it gives no numbers."""
-    return evaluate(net, batches, devices).accuracy
+    return evaluate(net, batches, devices, group=group).accuracy
 
 
 def evaluate(
@@ -352,8 +366,12 @@ def evaluate(
     devices: list[mx.Context],
     loss: gluon.loss.Loss | None = None,
     bar: Any = None,
+    group: Group = ALONE,
 ) -> Tally:
-    """Accuracy, and the mean of `loss` if one is given. Raises: DivergedError, when the network gives no numbers."""
+    """Accuracy, and the mean of `loss` if one is given, over all processes' parts of the batches.
+
+    Raises: DivergedError, when the network gives no numbers.
+    """
     tally = Tally()
     networks = [FusedNetwork(net, device) for device in devices]
     previous: list[nd.NDArray] = []
@@ -367,21 +385,14 @@ def evaluate(
             value.wait_to_read()
         previous = outputs
         if bar is not None:
-            bar.update(len(batch.X))
+            bar.update(batch.photos)
+    tally = tally.everywhere(group)
     if not tally.finite:
         raise DivergedError("The network's outputs are no longer numbers: training has diverged.", hint=DIVERGED_HINT)
     return tally
 
 
-def average_statistics(net: gluon.HybridBlock, devices: list[mx.Context]) -> None:
-    """Give every device the mean of BatchNorm's running statistics, which each has gathered from its own part."""
-    if len(devices) > 1:
-        for name, parameter in net.collect_params().items():
-            if name.endswith(("running_mean", "running_var")):
-                parameter.set_data(parameter._reduce())
-
-
-def seeded(net: gluon.HybridBlock, batches: Iterable[Batch], seed: int, epoch: int) -> Iterator[Batch]:
+def seeded(net: gluon.HybridBlock, batches: Iterable[Batch], seed: int, epoch: int, rank: int = 0) -> Iterator[Batch]:
     """The batches, MXNet's generator being seeded before each if the network draws from it, as Dropout does.
 
     That takes 2 ms, and lets an epoch be taken up in its midst, for MXNet doesn't give its generator's state away.
@@ -389,7 +400,7 @@ def seeded(net: gluon.HybridBlock, batches: Iterable[Batch], seed: int, epoch: i
     draws = has_dropout(net)
     for batch in batches:
         if draws:
-            mx.random.seed(derived_seed(seed, epoch, batch.number))
+            mx.random.seed(derived_seed(seed, epoch, batch.number, rank))
         yield batch
 
 

@@ -11,8 +11,9 @@ import pytest
 from hotdog_ft.backend import mx, nd
 from hotdog_ft.errors import RunError
 from hotdog_ft.training.averaging import WeightAverage
-from hotdog_ft.training.checkpoint import Checkpoints, Place, Saved, Stopped, StopRequest
+from hotdog_ft.training.checkpoint import Checkpoints, Place, Saved
 from hotdog_ft.training.state import TrainingState
+from hotdog_ft.training.stopping import Stopped, StopRequest
 from hotdog_ft.training.tally import Tally
 from hotdog_ft.training.trainer import make_trainer, train_step
 from tests.training.batches import batch
@@ -88,7 +89,7 @@ def test_the_tally_goes_on_to_the_last_bit():
         whole.add(losses, outputs, labels)
     for losses, outputs in parts[:2]:
         first.add(losses, outputs, labels)
-    second = Tally.of(first.sums(), TWO)
+    second = Tally.of(first.sums(TWO), TWO)
     for losses, outputs in parts[2:]:
         second.add(losses, outputs, labels)
     assert (second.loss, second.accuracy, second.examples) == (whole.loss, whole.accuracy, whole.examples)

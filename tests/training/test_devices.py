@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotdog_ft.backend import mx
+from hotdog_ft.data.loader import split_batch
 from hotdog_ft.errors import ConfigError, DeviceError
 from hotdog_ft.training import devices
-from hotdog_ft.training.devices import can_halve, find_devices, split_batch
+from hotdog_ft.training.devices import can_halve, find_devices
 
 
 @given(st.integers(0, 500), st.integers(1, 9))
