@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,27 @@ def hotdog_ft(*arguments, **options) -> subprocess.CompletedProcess:
     """Run the command line as a process of its own."""
     command = [sys.executable, "-m", "hotdog_ft", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, **options)
+
+
+def by_hand(role: str, port: int, workers: int = 2) -> dict[str, str]:
+    """The environment of a process that MXNet's parameter server needs, on this machine."""
+    variables = {
+        "DMLC_ROLE": role,
+        "DMLC_PS_ROOT_URI": "127.0.0.1",
+        "DMLC_PS_ROOT_PORT": str(port),
+        "DMLC_NODE_HOST": "127.0.0.1",
+        "DMLC_NUM_WORKER": str(workers),
+        "DMLC_NUM_SERVER": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    return {**os.environ, **variables}
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def draw(colour: tuple[int, int, int], seed: int, size: tuple[int, int] = (40, 48)) -> np.ndarray:

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import hotdog_ft
+from tests.conftest import by_hand, free_port, hotdog_ft
 
 pytestmark = pytest.mark.slow
 
@@ -235,16 +234,12 @@ def test_processes_with_other_photos_are_refused(quick, photos, tmp_path):
     other = tmp_path / "different"
     shutil.copytree(photos, other)
     next((other / "train" / "red").iterdir()).unlink()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    shared = {"DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(port), "DMLC_NODE_HOST": "127.0.0.1"}
-    shared |= {"DMLC_NUM_WORKER": "2", "DMLC_NUM_SERVER": "1"}
+    port = free_port()
     jobs = [("scheduler", photos), ("server", photos), ("worker", photos), ("worker", other)]
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "hotdog_ft", "train", *quick, "--data", str(data), "--out", str(tmp_path / "run")],
-            env={**os.environ, **shared, "DMLC_ROLE": role},
+            env=by_hand(role, port),
             stderr=subprocess.PIPE,
             text=True,
         )

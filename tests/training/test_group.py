@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import socket
 import subprocess
 import sys
 
@@ -17,7 +15,7 @@ from hotdog_ft.data.loader import Batch, Part
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.training.group import ALONE, join
 from hotdog_ft.training.stopping import StopRequest
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, by_hand, free_port
 from tests.training.batches import batch
 
 DEFAULTS = {"devices": 1, "batch_norm": False, "num_epochs": 2, "momentum": 0.9}
@@ -30,15 +28,9 @@ def command(photos, out, kvstore, options) -> list[str]:
 
 
 def on_the_parameter_server(arguments, workers):
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    shared = {"DMLC_PS_ROOT_URI": "127.0.0.1", "DMLC_PS_ROOT_PORT": str(port), "DMLC_NODE_HOST": "127.0.0.1"}
-    shared |= {"DMLC_NUM_WORKER": str(workers), "DMLC_NUM_SERVER": "1", "OMP_NUM_THREADS": "1"}
+    port = free_port()
     roles = ["scheduler", "server", *["worker"] * workers]
-    processes = [
-        subprocess.Popen(arguments, env={**os.environ, **shared, "DMLC_ROLE": role}, cwd=REPOSITORY) for role in roles
-    ]
+    processes = [subprocess.Popen(arguments, env=by_hand(role, port, workers), cwd=REPOSITORY) for role in roles]
     try:
         assert [process.wait(240) for process in processes] == [0] * len(roles)
     finally:
