@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from hotdog_ft.errors import LaunchError
 from hotdog_ft.machine import cores
@@ -30,6 +30,13 @@ _NOT_TO_REPEAT = (2, *_STOPPED)
 _HERE = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
 """Of Linux's prctl(2)."""
+
+
+class Failure(NamedTuple):
+    """What the first process to fail did, in words, and the exit status that tells of it."""
+
+    message: str
+    status: int
 
 
 class Job:
@@ -54,12 +61,15 @@ class Job:
         self._workers = [self._start("worker") for _ in range(workers)]
 
     def ask(self, number: int) -> None:
-        """Pass a signal on to the workers; the second one ends everything at once."""
+        """Pass a signal on to the workers; the second one ends everything at once.
+
+        It doesn't wait: a signal handler may have come into the midst of another wait.
+        """
         if self._asked is None:
             self._asked = number
             _send(self._workers, number)
         else:
-            self.kill()
+            _send([*self._workers, *self._servers], signal.SIGKILL)
 
     def kill(self) -> None:
         """End all at once."""
@@ -67,7 +77,7 @@ class Job:
         for process in (*self._workers, *self._servers):
             process.wait()
 
-    def wait(self) -> Optional[LaunchError]:
+    def wait(self) -> Optional[Failure]:
         """Until all have ended. Returns what the first to fail did, after which the others were ended."""
         deadline: Optional[float] = None
         while any(worker.poll() is None for worker in self._workers):
@@ -101,14 +111,14 @@ class Job:
 
     def _failure(
         self, worker: Optional[subprocess.Popen[bytes]], server: Optional[subprocess.Popen[bytes]] = None
-    ) -> LaunchError:
+    ) -> Failure:
         if worker:
             who, process = f"Worker {self._workers.index(worker) + 1} of {self.size}", worker
         else:
             assert server
             who, process = "The scheduler" if server is self._servers[0] else "A parameter server", server
         how, status = _ended(process.returncode)
-        return LaunchError(f"{who} (process {process.pid}) {how}; the others were ended.", hint="", status=status)
+        return Failure(f"{who} (process {process.pid}) {how}; the others were ended.", status)
 
     def _start(self, role: str) -> subprocess.Popen[bytes]:
         arguments = self._arguments if role == "worker" else self._arguments[:1]
@@ -155,9 +165,8 @@ class Launch:
             if failure is None:
                 return
             resumable = (self._folder / "config.yaml").is_file()
-            if left == 0 or failure.exit_status in _NOT_TO_REPEAT:
-                failure.hint = self._how_to_go_on(resumable)
-                raise failure
+            if left == 0 or self._asked or failure.status in _NOT_TO_REPEAT:
+                raise LaunchError(failure.message, self._how_to_go_on(resumable), failure.status)
             log.warning("%s They start again, %d more times at most.", failure.message, left)
             if resumable:
                 arguments = [self._command, "--resume", str(self._folder), *self._kept()]

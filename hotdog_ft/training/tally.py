@@ -63,9 +63,10 @@ class Tally:
         """What all processes have counted; alone, this tally. Waits for the devices."""
         if group.size == 1:
             return self
-        devices = list(self._losses or self._right) or [mx.cpu()]
-        total = np.array(list(self.sums(devices, group).values())).sum(axis=1, keepdims=True)
-        return self.of(dict(zip(_KINDS, total.tolist())), [mx.cpu()])
+        kinds = (self._losses, self._right, self._odd)
+        own = [sum(float(value.asscalar()) for value in kind.values()) for kind in kinds]
+        totals = group.sum("totals", [self.examples, *own]).tolist()
+        return self.of({name: [total] for name, total in zip(_KINDS, totals)}, [mx.cpu()])
 
     @property
     def loss(self) -> float:

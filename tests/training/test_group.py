@@ -15,6 +15,7 @@ from hotdog_ft.data.loader import Batch, Part
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.training.group import ALONE, join
 from hotdog_ft.training.stopping import StopRequest
+from hotdog_ft.training.tally import Tally
 from tests.conftest import REPOSITORY, by_hand, free_port
 from tests.training.batches import batch
 
@@ -75,6 +76,7 @@ def compared(photos, tmp_path):
 
 
 def assert_close(results, expected):
+    assert len(results) == len(expected)
     for found, wanted in zip(results, expected):
         assert found == pytest.approx({**wanted, "devices": found["devices"]}, abs=1e-5)
 
@@ -147,6 +149,16 @@ def test_a_batch_tells_how_many_photos_it_has_everywhere(two):
     assert [each.photos for each in two.in_step([batch(3), batch(2)])] == [6, 4]
     nothing = Batch(np.empty((0, 1, 1, 3), np.uint8), np.empty(0, np.int32))
     assert list(two.in_step([nothing])) == []
+
+
+def test_a_tally_is_told_by_processes_that_have_counted_nothing_too(two):
+    """The devices that have got a photo may be fewer in one process than in another: only sums are exchanged."""
+    tally = Tally()
+    assert tally.everywhere(two).examples == 0
+    tally.add([nd.array([1.0, 2.0])], [nd.array([[0, 1], [0, 1]])], [nd.array([1, 0], dtype="int32")])
+    found = tally.everywhere(two)
+    assert (found.examples, found.loss, found.accuracy, found.finite) == (4, 1.5, 0.5, True)
+    assert {shape for _, shape in two._keys} == {(4,)}
 
 
 def test_a_request_to_stop_counts_once_all_know_of_it(two):
