@@ -33,7 +33,6 @@ MAY_DIFFER = ("data", "weights", "epochs", "kvstore", "workers", "cache", "track
 
 GO_ON_HINT = "Give the settings that it was begun with, or train into another folder."
 
-
 RUNS = Path("runs")
 """Where runs go whose folder nobody names."""
 

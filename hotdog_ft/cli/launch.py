@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import signal
 from pathlib import Path
 from types import FrameType
 
 import click
 
+from hotdog_ft.cli import cli
 from hotdog_ft.cli.interrupts import handled
-from hotdog_ft.cli.options import common_options, read_config, read_resumed
-from hotdog_ft.config import SCRATCH_DEFAULTS, TrainConfig, vacant_run_folder
+from hotdog_ft.cli.options import common_options, read_begun_or_new
+from hotdog_ft.config import SCRATCH_DEFAULTS, vacant_run_folder
 from hotdog_ft.errors import ConfigError, LaunchError
 
 TRAINING = ("train", "scratch")
@@ -73,23 +73,16 @@ def launch(processes: int, servers: int, restarts: int, command: tuple[str, ...]
 
 def _folder_of(name: str, options: list[str]) -> Path:
     """The run's folder, after checking the options as the workers will. Raises: ConfigError, RunError, UsageError."""
-    command = getattr(importlib.import_module(f"hotdog_ft.cli.{name}"), name)
-    values = dict(command.make_context(name, list(options), parent=click.get_current_context()).params)
+    context = click.get_current_context()
+    command = cli.get_command(context, name)
+    assert command
+    values = dict(command.make_context(name, list(options), parent=context).params)
     if values.pop("budget", None):
         raise ConfigError("--budget: the time of several processes isn't known.", hint="Leave it out.")
-    resume = values.pop("resume")
-    if resume:
-        config = read_resumed(values, Path(resume))
-    else:
-        config = read_config(values, SCRATCH_DEFAULTS if name == "scratch" else {})
-    _check_kvstore(config)
-    named = resume or config.out
-    return Path(named) if named else vacant_run_folder(name, config.model)
-
-
-def _check_kvstore(config: TrainConfig) -> None:
+    config, resume = read_begun_or_new(values, SCRATCH_DEFAULTS if name == "scratch" else {})
     if config.kvstore not in ("auto", "dist_sync"):
         raise ConfigError(
             f"--kvstore {config.kvstore}: launch starts MXNet's parameter server.",
             hint="Leave it out; for Horovod, use horovodrun in place of launch.",
         )
+    return resume or (Path(config.out) if config.out else vacant_run_folder(name, config.model))

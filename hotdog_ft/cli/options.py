@@ -165,6 +165,17 @@ def read_resumed(values: dict[str, Any], folder: Path) -> TrainConfig:
     return config
 
 
+def read_begun_or_new(values: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[TrainConfig, Path | None]:
+    """The checked configuration of a training, and the folder of the run that it is to go on with, if any.
+
+    values: of all options, `resume` among them. Raises: ConfigError, RunError.
+    """
+    resume = values.pop("resume")
+    if not resume:
+        return read_config(values, defaults), None
+    return read_resumed(values, Path(resume)), Path(resume)
+
+
 def seeds_option(default: int) -> Callable[[Callable], Callable]:
     """`--seeds`: how many times to train, each with a seed of its own."""
     return click.option(

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -17,8 +16,8 @@ from hotdog_ft.cli.options import (
     common_options,
     log,
     progress,
+    read_begun_or_new,
     read_config,
-    read_resumed,
     resume_option,
     training_options,
 )
@@ -85,8 +84,7 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
     """
     if os.environ.get("DMLC_ROLE") in ("server", "scheduler"):
         serve_parameters()
-    resume = values.pop("resume")
-    config = read_resumed(values, Path(resume)) if resume else read_config(values, defaults)
+    config, resume = read_begun_or_new(values, defaults)
     if command == "scratch" and config.weights != "none":
         raise ConfigError(
             f"--weights: scratch starts from random values, not from {config.weights}.",
@@ -117,7 +115,7 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
                 on_epoch=_print_epoch if first else None,
                 progress=progress() if first else None,
                 check=first,
-                resume=Path(resume) if resume else None,
+                resume=resume,
                 stop=stop,
                 group=group,
             )

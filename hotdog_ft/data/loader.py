@@ -118,7 +118,10 @@ class PhotoLoader:
                 found_one = True
                 yield filling.batch(self.split.labels)
         if not found_one:
-            raise none_read(self.split)
+            raise DataError(
+                f"{self.split.paths[0].parent}: not one of its photos can be read.",
+                hint="Open some with an image viewer: they may not be images.",
+            )
 
     def check(self) -> None:
         """Read every photo once. Raises: ImageError, for the first that can't be read."""
@@ -185,14 +188,6 @@ class _Task(NamedTuple):
     filling: _Filling
     places: range
     epoch: int
-
-
-def none_read(split: Split) -> DataError:
-    """What to raise when nothing of a split can be read."""
-    return DataError(
-        f"{split.paths[0].parent}: not one of its photos can be read.",
-        hint="Open some with an image viewer: they may not be images.",
-    )
 
 
 def split_batch(size: int, parts: int) -> list[slice]:

@@ -23,6 +23,14 @@ from hotdog_ft.runs import CHECKPOINT, Run, WatchedRun, next_epoch
 
 log = logging.getLogger(__name__)
 
+_OTHERS = {
+    "hotdog-ft": "another version",
+    "MXNet": "another version",
+    "--data": "other photos",
+    "--weights": "other ones",
+}
+"""What a process of a group has that differs from the first one, where the value itself would say nothing."""
+
 
 def what_began(
     command: str,
@@ -83,14 +91,18 @@ def opened(
 
 
 def _check_group(begun: dict[str, Any], group: training.Group) -> None:
-    """Raise ConfigError unless all processes have begun the same."""
-    group.check_same("--data", begun["data_fingerprint"], "other photos")
-    group.check_same("--weights", begun["weights_sha256"], "other ones")
-    for name, value in begun["config"].items():
-        if name not in MAY_DIFFER:
-            group.check_same(option_name(name), value, f"another value, {value},")
-    for name in ("hotdog-ft", "MXNet"):
-        group.check_same(name, begun["computed_by"][name], "another version")
+    """Raise ConfigError, in a process that has begun something else than the first one of its group."""
+    settings = {option_name(name): value for name, value in begun["config"].items() if name not in MAY_DIFFER}
+    versions = {name: begun["computed_by"][name] for name in ("hotdog-ft", "MXNet")}
+    own = {**versions, "--data": begun["data_fingerprint"], "--weights": begun["weights_sha256"], **settings}
+    first = group.tell(own)
+    for name, value in own.items():
+        if value != first.get(name):
+            others = _OTHERS.get(name, f"another value, {value},")
+            raise ConfigError(
+                f"{name}: process {group.rank} of {group.size} has {others} than the first.",
+                hint="Give all of them the same files and the same options.",
+            )
 
 
 def _take_up(folder: Path, now: dict[str, Any], config: TrainConfig) -> Run:

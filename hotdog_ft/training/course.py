@@ -22,11 +22,10 @@ class Course:
 
     def __init__(self, state: TrainingState, checkpoints: Checkpoints | None, devices: list[mx.Context]) -> None:
         self._state = state
-        self._group = state.group
         self._checkpoints = checkpoints
         self._devices = devices
         self.place = checkpoints.restore(state) if checkpoints else Place()
-        self.tally = Tally.of(self.place.tally, devices, ALONE if self.place.trained else self._group)
+        self.tally = Tally.of(self.place.tally, devices, ALONE if self.place.trained else state.group)
         self._start = time.perf_counter() - self.place.epoch_seconds
         self._trained_in = self.place.epoch_seconds
 
@@ -42,7 +41,7 @@ class Course:
 
     def in_step(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """The batches, each when all processes have come to it."""
-        return self._group.in_step(batches, self._checkpoints.stop if self._checkpoints else None)
+        return self._state.group.in_step(batches, self._checkpoints.stop if self._checkpoints else None)
 
     def step_done(self, batches: Sequence[Batch]) -> None:
         """After each step, on these batches. Raises: Stopped, DivergedError."""
@@ -53,7 +52,7 @@ class Course:
     def trained(self) -> None:
         """After an epoch's last batch. From now on, all processes have the same statistics and the same tally."""
         self._state.average_statistics()
-        self.tally = self.tally.everywhere(self._group)
+        self.tally = self.tally.everywhere(self._state.group)
         self.place.trained = True
         self._trained_in = self.seconds
 
@@ -83,7 +82,7 @@ class Course:
         trained, begun = self.place.trained, self.place.batches > 0
         place = dataclasses.replace(
             self.place,
-            tally=self.tally.sums(self._devices, ALONE if trained else self._group) if begun else {},
+            tally=self.tally.sums(self._devices, ALONE if trained else self._state.group) if begun else {},
             epoch_seconds=self._trained_in if trained else self.seconds,
         )
         self._checkpoints.save(place, self._state)

@@ -9,13 +9,14 @@ import dataclasses
 import json
 import logging
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional
 
 import numpy as np
 
 from hotdog_ft.backend import mx, nd
-from hotdog_ft.data.loader import WHOLE, Batch, Part
+from hotdog_ft.data.loader import Batch, Part
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.machine import launched_by
 from hotdog_ft.training.horovod import HorovodStore
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 FIRST_KEY = 100_000
 """Of what isn't a gradient: those are numbered from 0 by the Trainer. MXNet's server knows no other names."""
 
-_SIGNALS = 64
 _DMLC = ("DMLC_PS_ROOT_URI", "DMLC_PS_ROOT_PORT", "DMLC_NUM_WORKER", "DMLC_NUM_SERVER")
 
 
@@ -45,7 +45,7 @@ class Group:
     @property
     def part(self) -> Part:
         """This process's part of a batch."""
-        return Part(self.rank, self.size) if self.size > 1 else WHOLE
+        return Part(self.rank, self.size)
 
     def sum(self, name: str, values: Any) -> np.ndarray:
         """The sum of all processes' arrays of this name and shape, in float32; alone, the array as it is."""
@@ -90,7 +90,7 @@ class Group:
             yield from batches
             return
         for batch in batches:
-            asked = np.zeros(_SIGNALS)
+            asked = np.zeros(signal.NSIG)
             if stop and stop.number is not None:
                 asked[stop.number] = 1
             photos, *asked_by = self.sum("batch", [len(batch.X), *asked]).tolist()
@@ -98,14 +98,6 @@ class Group:
                 stop.agreed = int(np.argmax(asked_by))
             if photos:
                 yield dataclasses.replace(batch, shared=int(photos))
-
-    def check_same(self, name: str, value: Any, others: str) -> None:
-        """Raise ConfigError in a process whose value isn't the first one's. others: what it would have, in words."""
-        if self.tell(value) != value:
-            raise ConfigError(
-                f"{name}: process {self.rank} of {self.size} has {others} than the first.",
-                hint="Give all of them the same files and the same options.",
-            )
 
     def _key(self, name: str, array: nd.NDArray) -> int:
         """The number of a name and shape. All processes meet a new one at the same time."""

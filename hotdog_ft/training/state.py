@@ -75,15 +75,15 @@ class TrainingState:
         if arrays is not None:
             self._check_known(arrays)
         for name, values in self._values():
-            own = len(values) * self.group.rank if name.endswith(STATISTICS) else 0
-            copies = len(values) * self.group.size if name.endswith(STATISTICS) else 1
-            kept = np.zeros((copies, *values[0].shape), dtype=values[0].dtype)
+            differ = name.endswith(STATISTICS)
+            kept = np.zeros((len(values) * self.group.size if differ else 1, *values[0].shape), values[0].dtype)
             if arrays is not None:
-                for device in range(copies):
+                for device in range(len(kept)):
                     kept[device] = _fitting(arrays.get(f"{name}@{device}", arrays.get(name)), name, values[0])
             kept = self.group.from_first(name, kept)
-            for device, value in enumerate(values):
-                value[:] = nd.array(kept[own + device if copies > 1 else 0], ctx=value.context, dtype=value.dtype)
+            own = kept[len(values) * self.group.rank :] if differ else np.repeat(kept, len(values), axis=0)
+            for value, array in zip(values, own):
+                value[:] = nd.array(array, ctx=value.context, dtype=value.dtype)
         if self._average:
             self._average.steps = numbers["average_steps"]
         if isinstance(self._trainer, ScaledTrainer):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.cli.processes import start, wait_for
 
 QUICK = "--model mobilenet0.25 --weights none --image-size 32 --epochs 1 --batch-size 4".split()
 
@@ -54,16 +54,8 @@ def kill_when():
     """A function that runs the command line as a process and kills it (-9) once the condition holds."""
 
     def run(condition, *arguments) -> None:
-        command = [sys.executable, "-m", "hotdog_ft", *map(str, arguments)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
-            for _ in range(6000):
-                if condition():  # asked once: what is under way may end between the question and the signal
-                    break
-                assert process.poll() is None, process.stderr.read()
-                time.sleep(0.02)
-            else:
-                process.kill()
-                pytest.fail("in two minutes the condition didn't come")
+        with start(*arguments, stdout=subprocess.DEVNULL) as process:
+            wait_for(condition, process)
             process.kill()
 
     return run

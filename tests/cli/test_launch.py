@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.cli.processes import leftovers, metrics, params, start, wait_for
 from tests.conftest import by_hand, free_port, hotdog_ft
 
 pytestmark = pytest.mark.slow
 
+TWO = ("launch", "-n", "2")
 LONG = ("--epochs", "2000", "--checkpoint-every", "1")
-
-
-def start(*arguments) -> subprocess.Popen:
-    command = [sys.executable, "-m", "hotdog_ft", "launch", "-n", "2", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def children(launcher: subprocess.Popen) -> dict[int, str]:
@@ -36,16 +31,6 @@ def children(launcher: subprocess.Popen) -> dict[int, str]:
                 environment = folder.joinpath("environ").read_bytes().decode(errors="replace").split("\0")
                 found[int(folder.name)] = next((v[10:] for v in environment if v.startswith("DMLC_ROLE=")), "")
     return found
-
-
-def wait_for(condition, launcher: subprocess.Popen) -> None:
-    for _ in range(4000):
-        if condition():
-            return
-        assert launcher.poll() is None, launcher.stderr.read()
-        time.sleep(0.05)
-    launcher.kill()
-    pytest.fail("the condition didn't come")
 
 
 def has_checkpoint(run: Path):
@@ -64,17 +49,13 @@ def are_gone(numbers) -> bool:
     return True
 
 
-def model(run: Path) -> bytes:
-    return (run / "model" / "net.params").read_bytes()
-
-
 @pytest.fixture
 def launched(quick, tmp_path):
     """A function that launches a long training. Returns launcher, processes and run once it has a checkpoint."""
 
     def launch(*options, before=()):
         run = tmp_path / "run"
-        launcher = start(*before, "train", *quick, *LONG, "--out", run, *options)
+        launcher = start(*TWO, *before, "train", *quick, *LONG, "--out", run, *options)
         wait_for(has_checkpoint(run), launcher)
         return launcher, children(launcher), run
 
@@ -126,19 +107,14 @@ def test_after_restarts_the_end_is_that_of_an_undisturbed_training(quick, tmp_pa
     whole = hotdog_ft("launch", "-n", 2, "train", *options, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     run = tmp_path / "run"
-    launcher = start("--restarts", 3, "train", *options, "--out", run)
+    launcher = start(*TWO, "--restarts", 3, "train", *options, "--out", run)
     wait_for(has_checkpoint(run), launcher)
     os.kill(next(number for number, role in children(launcher).items() if role == "worker"), signal.SIGKILL)
     _, err = launcher.communicate(timeout=240)
     assert launcher.returncode == 0, err
     assert "was killed by SIGKILL; the others were ended. They start again" in err
-    assert model(run) == model(tmp_path / "whole")
-    assert [line["val_acc"] for line in metrics(run)] == [line["val_acc"] for line in metrics(tmp_path / "whole")]
-    assert [line["loss"] for line in metrics(run)] == [line["loss"] for line in metrics(tmp_path / "whole")]
-
-
-def metrics(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert params(run) == params(tmp_path / "whole")
+    assert metrics(run) == metrics(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -149,9 +125,9 @@ def test_asked_to_stop_all_save_and_end(launched, number):
     assert launcher.returncode == 128 + number
     assert err.count(f"Hint: Go on with: hotdog-ft train --resume {run}") == 1
     assert are_gone(processes)
-    assert not list(run.rglob(".*"))
+    assert not leftovers(run)
     before = newest(run)
-    again = start("train", "--resume", run)
+    again = start(*TWO, "train", "--resume", run)
     wait_for(lambda: newest(run) > before, again)
     again.send_signal(number)
     again.communicate(timeout=60)
@@ -163,8 +139,7 @@ def test_one_process_goes_on_with_what_two_have_begun(launched):
     launcher.send_signal(signal.SIGTERM)
     launcher.communicate(timeout=60)
     before = newest(run)
-    command = [sys.executable, "-m", "hotdog_ft", "train", "--resume", str(run)]
-    alone = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    alone = start("train", "--resume", run)
     wait_for(lambda: newest(run) > before, alone)
     alone.send_signal(signal.SIGTERM)
     _, err = alone.communicate(timeout=60)
@@ -193,12 +168,13 @@ def test_without_who_launched_them_they_end(launched):
 
 
 def test_asked_twice_all_ends_at_once(launched):
-    launcher, processes, _ = launched()
+    launcher, processes, _ = launched(before=("--restarts", 2))
     for _ in range(2):
         launcher.send_signal(signal.SIGINT)
         time.sleep(0.02)
-    launcher.communicate(timeout=60)
+    _, err = launcher.communicate(timeout=60)
     assert launcher.returncode != 0
+    assert "They start again" not in err
     assert are_gone(processes)
 
 
@@ -237,12 +213,7 @@ def test_processes_with_other_photos_are_refused(quick, photos, tmp_path):
     port = free_port()
     jobs = [("scheduler", photos), ("server", photos), ("worker", photos), ("worker", other)]
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "hotdog_ft", "train", *quick, "--data", str(data), "--out", str(tmp_path / "run")],
-            env=by_hand(role, port),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        start("train", *quick, "--data", data, "--out", tmp_path / "run", env=by_hand(role, port))
         for role, data in jobs
     ]
     try:

@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from hotdog_ft.files import held
+from tests.cli.processes import leftovers, metrics, params, start, wait_for
 from tests.conftest import hotdog_ft
 from tests.soak import soak
 
-TIMES = ("examples_per_sec", "seconds")
 RICH = (
     "--momentum 0.9 --ema 0.9 --mixup 0.2 --label-smoothing 0.1 --schedule cosine --devices cpu:2 --workers 2".split()
 )
-
-
-def params(run: str) -> bytes:
-    return Path(run, "model", "net.params").read_bytes()
-
-
-def metrics(run: str) -> list[dict]:
-    """What was recorded, without what it took."""
-    lines = [json.loads(line) for line in Path(run, "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
-
-
-def leftovers(run: str) -> list[Path]:
-    """Files that some process began to write and didn't finish."""
-    return [path for path in Path(run).rglob("*") if path.name.startswith(".")]
-
-
-def start(*arguments, **options) -> subprocess.Popen:
-    command = [sys.executable, "-m", "hotdog_ft", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def wait_for(condition, process: subprocess.Popen) -> None:
-    for _ in range(6000):
-        if condition():
-            return
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    process.kill()
-    pytest.fail("in two minutes the condition didn't come")
 
 
 @pytest.fixture
