@@ -48,7 +48,7 @@ def launch(processes: int, servers: int, restarts: int, command: tuple[str, ...]
     for BatchNorm, which sees parts of a batch. If one dies, all are ended, and it is named. Over several machines, see
     docs/scaling.md.
 
-        hotdog-ft launch -n 2 --restarts 3 train --data photos --checkpoint-every 50
+        hotdog-ft launch -n 2 --restarts 3 train --data photos
     """
     if not command or command[0] not in TRAINING:
         raise click.UsageError(f"Say what to launch, {' or '.join(TRAINING)}, behind launch's own options.")
