@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from hotdog_ft.errors import HotdogError
-from hotdog_ft.machine import cores
+from hotdog_ft.errors import HotdogError, OutOfMemoryError, ran_out_of_memory
+from hotdog_ft.machine import cores, launched_by
 
 # In the order in which they must be loaded: each needs those before it.
 _CUDA_LIBRARIES = (
@@ -130,7 +130,10 @@ nd = mx.nd
 gluon = mx.gluon
 autograd = mx.autograd
 
-__all__ = ["autograd", "cores", "gluon", "hidden", "installed_build", "memory_of", "mx", "nd", "onednn_enabled"]
+__all__ = [
+    *("autograd", "cores", "gluon", "hidden", "installed_build", "memory_for", "memory_of", "mx", "nd"),
+    "onednn_enabled",
+]
 
 
 def memory_of(array: Any) -> np.ndarray:
@@ -145,3 +148,26 @@ def memory_of(array: Any) -> np.ndarray:
     dtype = np.dtype(array.dtype)
     size = array.size * dtype.itemsize
     return np.frombuffer((ctypes.c_char * size).from_address(memory.value or 0), dtype).reshape(array.shape)
+
+
+@contextlib.contextmanager
+def memory_for(batch_size: int) -> Iterator[None]:
+    """For a block that computes so many photos at once. Raises: OutOfMemoryError, which names a batch size to try."""
+    try:
+        yield
+    except (MemoryError, mx.MXNetError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        if launched_by() == "local":  # else it could wait for other processes that wait for this one
+            _forget_failures()
+        photos = f"batches of {batch_size} photos" if batch_size > 1 else "one photo at a time"
+        hint = f"Try --batch-size {batch_size // 2}." if batch_size > 1 else "Try a smaller --image-size or network."
+        raise OutOfMemoryError(f"Out of memory with {photos}.", hint=hint) from error
+
+
+def _forget_failures() -> None:
+    """Wait for what still computes. MXNet keeps its failures, and would bring them up when the process ends."""
+    for _ in range(1000):  # each wait tells of one; what is not told by then, nobody waits for
+        with contextlib.suppress(mx.MXNetError):
+            nd.waitall()
+            return

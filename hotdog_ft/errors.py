@@ -65,6 +65,22 @@ class DivergedError(HotdogError):
     """The training loss is no longer a number."""
 
 
+class OutOfMemoryError(HotdogError):
+    """What was to be computed at once doesn't fit into memory."""
+
+
+# What MXNet, CUDA's libraries, C++ and oneDNN say when they get no memory.
+_NO_MEMORY = ("failed to allocate", "out of memory", "bad_alloc", "cuda malloc", "alloc_failed", "not create a memory")
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says so, by its kind, or, as MXNet's, by its words."""
+    says = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        type(error).__name__ == "MXNetError" and any(words in says for words in _NO_MEMORY)
+    )
+
+
 class InterruptedRunError(HotdogError):
     """Ctrl-C during a run, or another signal that asks to end; the exit status tells which, as shells have it."""
 

@@ -27,7 +27,7 @@ from typing import Any
 from hotdog_ft.backend import gluon, installed_build, mx, nd
 from hotdog_ft.config import RUNS, TrainConfig, vacant_run_folder
 from hotdog_ft.data.preprocess import Preprocess
-from hotdog_ft.errors import HotdogError, RunError
+from hotdog_ft.errors import HotdogError, RunError, ran_out_of_memory
 from hotdog_ft.files import held, is_temporary, remove_temporaries, replacing, replacing_folder, sha256, write_text
 from hotdog_ft.models import zoo
 from hotdog_ft.models.classifier import Classifier
@@ -181,6 +181,8 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
             classifier.net.save_parameters(str(params_path))
             nd.load(str(params_path))  # MXNet doesn't notice when the end of a file can't be written
         except mx.MXNetError as error:
+            if ran_out_of_memory(error):
+                raise
             raise RunError(f"{folder / 'net.params'}: can't be written.", hint="Is the disk full?") from error
         described = {
             "format_version": FORMAT_VERSION,
@@ -240,6 +242,8 @@ def load_model(path: str | Path, devices: list[mx.Context]) -> Classifier:
             net = zoo.build(described["architecture"], len(classes), preprocess.image_size)
             net.load_parameters(str(params), ctx=devices)
     except (KeyError, TypeError, ValueError, AssertionError, mx.MXNetError, HotdogError) as error:
+        if ran_out_of_memory(error):
+            raise
         reason = str(error).strip().splitlines()[-1]  # MXNet puts a C++ traceback before it
         raise RunError(
             f"{folder}: its parts don't fit together ({reason}).",

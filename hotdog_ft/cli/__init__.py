@@ -17,7 +17,7 @@ import click
 
 from hotdog_ft.cli.interrupts import clean_termination, kept_interrupts
 from hotdog_ft.config import did_you_mean
-from hotdog_ft.errors import HotdogError, Terminated
+from hotdog_ft.errors import HotdogError, Terminated, ran_out_of_memory
 from hotdog_ft.machine import launched_by
 
 COMMANDS = (
@@ -116,9 +116,9 @@ def run(arguments: list[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}.", "Check the path, its permissions, and the disk.", 1, error)
-    except MemoryError as error:
-        return _fail("Out of memory.", "Try a smaller --batch-size or --image-size.", 1, error)
     except Exception as error:
+        if ran_out_of_memory(error):
+            return _fail("Out of memory.", "Take a smaller network, or end other programs first.", 1, error)
         text = f"{type(error).__name__}: {error}".split("\n", 1)[0]
         hint = "This should not happen: please report it with the traceback that --debug shows."
         return _fail(f"Unexpected: {text}", hint, 1, error)

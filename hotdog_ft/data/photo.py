@@ -213,6 +213,8 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
         if image is None:
             raise ImageError("not an image that can be read.", hint=_HINT) from None
         return image
+    except MemoryError as error:
+        raise ImageError("there is not enough memory to decode it.", hint="Make it smaller, or free memory.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on broken bytes
         raise ImageError(f"not an image that can be read ({error}).", hint=_HINT) from error
 

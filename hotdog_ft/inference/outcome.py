@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hotdog_ft.backend import cores, mx, nd
+from hotdog_ft.backend import cores, memory_for, mx, nd
 from hotdog_ft.data.download import Progress
 from hotdog_ft.data.folder import Split
 from hotdog_ft.data.loader import PhotoLoader, photo_bar
@@ -69,12 +69,12 @@ def answer(
     """Classify every photo. Those that can't be read are told and left out.
 
     mirror: use the mean of the logits of a photo and of its mirror image. Raises: DataError, when none can be read;
-    RunError, when the answers are no numbers.
+    RunError, when the answers are no numbers; OutOfMemoryError.
     """
     network = FusedNetwork(classifier, device)
     loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers or cores())
     parts = []
-    with photo_bar(progress, "photos", len(split)) as bar:
+    with memory_for(batch_size), photo_bar(progress, "photos", len(split)) as bar:
         for batch in loader.epoch():
             parts.append(logits_of(network, batch.X, mirror).asnumpy())
             if bar is not None:

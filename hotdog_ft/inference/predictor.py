@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hotdog_ft.backend import cores, mx
+from hotdog_ft.backend import cores, memory_for, mx
 from hotdog_ft.data.loader import in_order
 from hotdog_ft.data.photo import open_photo
 from hotdog_ft.errors import ConfigError, HotdogError, ImageError
@@ -99,10 +99,11 @@ class Predictor:
     def predict_images(self, X: np.ndarray) -> np.ndarray:
         """Class probabilities at the model's temperature, float32, shape (batch, classes).
 
-        X: photos as preprocessed, uint8, shape (batch, image_size, image_size, 3).
+        X: photos as preprocessed, uint8, shape (batch, image_size, image_size, 3). Raises: OutOfMemoryError.
         """
-        logits = logits_of(self._network, X, self.mirror)
-        return (logits / (self.classifier.temperature or 1.0)).softmax(axis=1).asnumpy()
+        with memory_for(len(X)):
+            logits = logits_of(self._network, X, self.mirror)
+            return (logits / (self.classifier.temperature or 1.0)).softmax(axis=1).asnumpy()
 
     def _read(self, path: str | Path) -> tuple[str, np.ndarray | ImageError]:
         try:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hotdog_ft import training
-from hotdog_ft.backend import mx, nd
+from hotdog_ft.backend import memory_for, mx, nd
 from hotdog_ft.config import GO_ON_HINT, MAY_DIFFER, TrainConfig, check_goes_on, option_name
-from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError, RunError, Terminated
+from hotdog_ft.errors import ConfigError, DivergedError, InterruptedRunError, OutOfMemoryError, RunError, Terminated
 from hotdog_ft.files import held
 from hotdog_ft.models.reading import SourceWeights
 from hotdog_ft.runs import CHECKPOINT, Run, WatchedRun, next_epoch
@@ -69,13 +69,14 @@ def opened(
 
     Of a group of processes the first one alone has the run; the others watch.
     Raises: RunError, when the run is being trained, or is damaged; ConfigError, when it was begun with other photos or
-    weights, or the group's processes were; InterruptedRunError and DivergedError, when the block is broken off.
+    weights, or the group's processes were; InterruptedRunError, DivergedError and OutOfMemoryError, when the block is
+    broken off.
     """
     _check_group(begun, group)
     if group.rank:
         watched = WatchedRun(Path(group.tell("")))
         others = training.Checkpoints(watched.folder / CHECKPOINT, every=config.checkpoint_every, stop=stop)
-        with _told_when_broken_off(watched, others):
+        with _told_when_broken_off(watched, others), memory_for(config.batch_size):
             yield watched, others
         return
     run = None if resume else Run.create(begun["command"], config)
@@ -86,7 +87,7 @@ def opened(
         group.tell(str(run.folder))
         every = config.checkpoint_every
         checkpoints = training.Checkpoints(folder / CHECKPOINT, begun, every, stop) if resumable else None
-        with _told_when_broken_off(run, checkpoints):
+        with _told_when_broken_off(run, checkpoints), memory_for(config.batch_size):
             yield run, checkpoints
 
 
@@ -119,12 +120,20 @@ def _take_up(folder: Path, now: dict[str, Any], config: TrainConfig) -> Run:
 def _told_when_broken_off(run: Run, checkpoints: training.Checkpoints | None) -> Iterator[None]:
     """Say of a training that ends early what is kept of it, and how to go on.
 
-    Raises: InterruptedRunError, DivergedError, RunError.
+    Raises: InterruptedRunError, DivergedError, OutOfMemoryError, RunError.
     """
     try:
         yield
     except DivergedError as error:
         raise DivergedError(f"{error.message} {_kept(run)}", hint=error.hint) from error
+    except OutOfMemoryError as error:
+        if not (checkpoints and checkpoints.exist):
+            raise OutOfMemoryError(f"{error.message} {_kept(run)}", hint=error.hint) from error
+        raise OutOfMemoryError(
+            f"{error.message} What was trained until then is kept in {run.folder}.",
+            hint=f"{error.hint.removesuffix('.')}, in a new run; or free memory, and go on with this one:"
+            f" hotdog-ft train --resume {run.folder}",
+        ) from error
     except OSError as error:  # a full disk, above all
         if not (checkpoints and checkpoints.exist):
             raise

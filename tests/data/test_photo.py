@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -254,3 +256,17 @@ def test_a_named_pipe_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "photo.jpg")
     with pytest.raises(ImageError, match="empty"):
         read_photo(tmp_path / "photo.jpg")
+
+
+def test_a_photo_that_memory_does_not_suffice_for_is_named(tmp_path):
+    path = tmp_path / "large.png"
+    assert cv2.imwrite(str(path), np.zeros((12_000, 12_000), np.uint8))  # 432 million bytes as RGB
+    code = f"""
+import resource, sys
+from hotdog_ft.data.photo import read_photo
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + (300 << 20),) * 2)
+read_photo({str(path)!r})
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.stderr.splitlines()[-1].endswith(f"ImageError: {path}: there is not enough memory to decode it.")
