@@ -94,6 +94,24 @@ def test_strict_names_the_first_of_them(run_cli, quick, hostile):
     assert not Path("run").exists()
 
 
+@pytest.mark.parametrize("method", ["probe", "lp-ft"])
+def test_a_probe_goes_on_without_them_each_told_once(run_cli, quick, source, hostile, method):
+    for _ in range(2):  # the second time, features of the good ones come from the cache
+        status, out, err = run_cli("train", *quick, "--weights", source, "--method", method)
+        assert status == 0, err
+        assert f"{hostile['bad']} photos that can't be read: skipped." in out
+        skipped = [line.split(": ")[2] for line in err.splitlines() if line.startswith("Warning: Skipped: ")]
+        assert len(skipped) == len(set(skipped)) == hostile["bad"]
+
+
+@pytest.mark.parametrize("method", ["probe", "lp-ft"])
+def test_a_strict_probe_names_the_first_of_them(run_cli, quick, source, hostile, method):
+    status, out, err = run_cli("train", *quick, "--weights", source, "--method", method, "--strict", "--out", "run")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-2].startswith("Error: ")
+    assert not Path("run").exists()
+
+
 def test_data_check_names_them_all(run_cli, photos, hostile):
     status, out, err = run_cli("data", "check", photos, "--json")
     assert status == 0, err
