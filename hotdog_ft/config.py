@@ -33,6 +33,10 @@ MAY_DIFFER = ("data", "weights", "epochs", "kvstore", "workers", "cache", "track
 
 GO_ON_HINT = "Give the settings that it was begun with, or train into another folder."
 
+AUTO = "auto"
+LARGEST_AUTO = 128
+"""What --batch-size auto gives at most: the book's batch size."""
+
 RUNS = Path("runs")
 """Where runs go whose folder nobody names."""
 
@@ -97,7 +101,12 @@ class TrainConfig:
         Lt(1),
         Help("Judge and keep an average of the weights, which holds this part of itself at each step; 0: no average."),
     ] = 0.0
-    batch_size: Annotated[int, Ge(1), Le(100_000), Help("Photos computed at once, over all devices.")] = 128
+    batch_size: Annotated[
+        int,
+        Ge(1),
+        Le(100_000),
+        Help("Photos computed at once, over all devices; with train and scratch also auto: what fits into memory."),
+    ] = 128
     accumulate: Annotated[
         int, Ge(1), Le(10_000), Help("Batches whose gradients make one training step: a large batch in little memory.")
     ] = 1
@@ -190,19 +199,7 @@ class TrainConfig:
         options: field name to value, of what was given on the command line. environment: `os.environ` unless given.
         Raises: ConfigError, naming every wrong value and where it was said, not only the first.
         """
-        values: dict[str, Any] = dict(defaults or {})
-        said_in: dict[str, str] = {}
-        problems: list[str] = []
-        for name, value in _read_yaml(file).items() if file is not None else ():
-            if name not in field_names():
-                problems.append(f"{file}: unknown setting {name!r}{did_you_mean(name, field_names())}")
-                continue
-            values[name], said_in[name] = value, f"{file}: {name}"
-        for name, value in _from_environment(os.environ if environment is None else environment).items():
-            values[name], said_in[name] = value, ENVIRONMENT_PREFIX + name.upper()
-        for name, value in options.items():
-            values[name], said_in[name] = value, option_name(name)
-
+        values, said_in, problems = _merge(options, file, environment, defaults)
         config, wrong = _validate(cls, values)
         problems += [f"{said_in.get(name, name)}: {text}" for name, text in wrong]
         if problems or config is None:
@@ -215,6 +212,17 @@ class TrainConfig:
 
         values = {name: value for name, value in dataclasses.asdict(self).items() if name not in leave_out}
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def asks_for_auto(
+    options: Mapping[str, Any],
+    file: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether the batch size is to be found out, for which from_sources wants a number. Raises: ConfigError."""
+    values, _, _ = _merge(options, file, environment, defaults)
+    return values.get("batch_size") == AUTO
 
 
 def begun_with(folder: str | Path) -> TrainConfig:
@@ -290,6 +298,28 @@ def did_you_mean(name: Any, known: typing.Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def _merge(
+    options: Mapping[str, Any],
+    file: str | Path | None,
+    environment: Mapping[str, str] | None,
+    defaults: Mapping[str, Any] | None,
+) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """Each setting's value, where it was said, and what is said of no setting. Raises: ConfigError."""
+    values: dict[str, Any] = dict(defaults or {})
+    said_in: dict[str, str] = {}
+    problems: list[str] = []
+    for name, value in _read_yaml(file).items() if file is not None else ():
+        if name not in field_names():
+            problems.append(f"{file}: unknown setting {name!r}{did_you_mean(name, field_names())}")
+            continue
+        values[name], said_in[name] = value, f"{file}: {name}"
+    for name, value in _from_environment(os.environ if environment is None else environment).items():
+        values[name], said_in[name] = value, ENVIRONMENT_PREFIX + name.upper()
+    for name, value in options.items():
+        values[name], said_in[name] = value, option_name(name)
+    return values, said_in, problems
+
+
 def _read_yaml(path: str | Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises: ConfigError."""
     import yaml
@@ -348,6 +378,8 @@ def _plain_type(hint: Any) -> type:
 
 def _reason(error: Any) -> str:
     """pydantic's reason without its first capital, with the value that was given."""
+    if error["loc"][0] == "batch_size" and error["input"] == AUTO:
+        return "auto is for `train` and `scratch`, of one process; give a number here"
     reason = error["msg"].removeprefix("Input ")
     given = error["input"]
     # YAML's aliases can make a value whose text would fill the memory.

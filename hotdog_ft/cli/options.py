@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotdog_ft.config import Help, TrainConfig, begun_with, check_goes_on, field_annotations, option_name
+from hotdog_ft.config import (
+    LARGEST_AUTO,
+    Help,
+    TrainConfig,
+    asks_for_auto,
+    begun_with,
+    check_goes_on,
+    field_annotations,
+    option_name,
+)
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import printable
 
@@ -128,14 +137,28 @@ def training_options(defaults: Mapping[str, Any], without: tuple[str, ...] = ())
     return add
 
 
-def read_config(values: dict[str, Any], defaults: Mapping[str, Any]) -> TrainConfig:
-    """The checked configuration from the options that were given. Raises ConfigError, without waiting for MXNet."""
+def read_config(
+    values: dict[str, Any],
+    defaults: Mapping[str, Any],
+    find_batch_size: Callable[[TrainConfig], int] | None = None,
+) -> TrainConfig:
+    """The checked configuration from the options that were given. Raises ConfigError, without waiting for MXNet.
+
+    find_batch_size: what `--batch-size auto` stands for with these settings; without it auto is refused.
+    """
+    file = values.pop("config")
+    given = {name: value for name, value in values.items() if value is not None}
+    if find_batch_size is None or not asks_for_auto(given, file=file, defaults=defaults):
+        return _checked(TrainConfig.from_sources(given, file=file, defaults=defaults))
+    config = _checked(TrainConfig.from_sources({**given, "batch_size": LARGEST_AUTO}, file=file, defaults=defaults))
+    return dataclasses.replace(config, batch_size=find_batch_size(config))
+
+
+def _checked(config: TrainConfig) -> TrainConfig:
+    """The configuration, if network, weights and data that it names are known. Raises: ConfigError."""
     from hotdog_ft.data.sources import check_exists as check_data
     from hotdog_ft.models.table import check_weights, find_network
 
-    file = values.pop("config")
-    given = {name: value for name, value in values.items() if value is not None}
-    config = TrainConfig.from_sources(given, file=file, defaults=defaults)
     find_network(config.model)
     check_weights(config.weights)
     check_data(config.data)
@@ -155,24 +178,28 @@ def resume_option(command: Callable) -> Callable:
 def read_resumed(values: dict[str, Any], folder: Path) -> TrainConfig:
     """The checked configuration of a run to go on with. values: options, which must say the same as before.
 
-    Raises: ConfigError, RunError.
+    What `--batch-size auto` found then, it stands for now. Raises: ConfigError, RunError.
     """
     begun = begun_with(folder)
-    config = read_config(values, dataclasses.asdict(begun))
+    config = read_config(values, dataclasses.asdict(begun), lambda _: begun.batch_size)
     if config.out and Path(config.out).resolve() != folder.resolve():
         raise ConfigError("--out: a run that is resumed stays where it is.", hint="Leave one of the two out.")
     check_goes_on(config, begun, folder)
     return config
 
 
-def read_begun_or_new(values: dict[str, Any], defaults: Mapping[str, Any]) -> tuple[TrainConfig, Path | None]:
+def read_begun_or_new(
+    values: dict[str, Any],
+    defaults: Mapping[str, Any],
+    find_batch_size: Callable[[TrainConfig], int] | None = None,
+) -> tuple[TrainConfig, Path | None]:
     """The checked configuration of a training, and the folder of the run that it is to go on with, if any.
 
-    values: of all options, `resume` among them. Raises: ConfigError, RunError.
+    values: of all options, `resume` among them. find_batch_size: as in read_config. Raises: ConfigError, RunError.
     """
     resume = values.pop("resume")
     if not resume:
-        return read_config(values, defaults), None
+        return read_config(values, defaults, find_batch_size), None
     return read_resumed(values, Path(resume)), Path(resume)
 
 

@@ -66,15 +66,20 @@ def train(budget: float | None, **values: Any) -> None:
 
 def _fit(budget: float, values: dict[str, Any]) -> dict[str, Any]:
     """What to train with, other than told, to fit into so many seconds."""
-    config = read_config(dict(values), DEFAULTS)
+    config = read_config(dict(values), DEFAULTS, _found_later)
 
     from hotdog_ft.recipes.budget import check_left_open, plan_within
 
     model = None if config.model == TrainConfig().model and values["model"] is None else config.model
     plan = plan_within(budget, config, model, progress())
-    check_left_open(read_config(dict(values), plan.settings), plan)
+    check_left_open(read_config(dict(values), plan.settings, _found_later), plan)
     log.info("%s", plan.describe())
     return plan.settings
+
+
+def _found_later(config: TrainConfig) -> int:
+    """For --batch-size auto, while the rest of the settings is being chosen."""
+    return config.batch_size
 
 
 def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any]) -> None:
@@ -84,22 +89,16 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
     """
     if os.environ.get("DMLC_ROLE") in ("server", "scheduler"):
         serve_parameters()
-    config, resume = read_begun_or_new(values, defaults)
-    if command == "scratch" and config.weights != "none":
-        raise ConfigError(
-            f"--weights: scratch starts from random values, not from {config.weights}.",
-            hint="Leave weights out, in a --config file too, or use `hotdog-ft train`.",
-        )
-    if command == "scratch" and config.method != "finetune":
-        raise ConfigError(
-            f"--method: {config.method} starts from pretrained layers, and scratch has none.",
-            hint="Leave it out, or use `hotdog-ft train`.",
-        )
-    if config.weights == "none" and config.output_init == "imagenet":
-        raise ConfigError(
-            "--output-init: random values have none of ImageNet's rows.",
-            hint="Leave it out, or use `hotdog-ft train` with --weights imagenet.",
-        )
+
+    def find_batch_size(config: TrainConfig) -> int:
+        _check(command, config)
+
+        from hotdog_ft.recipes.batch_size import find_batch_size as find
+
+        return find(config, progress())
+
+    config, resume = read_begun_or_new(values, defaults, find_batch_size)
+    _check(command, config)
 
     from hotdog_ft.recipes.fine_tune import fine_tune
     from hotdog_ft.training import StopRequest, join
@@ -126,6 +125,25 @@ def run_training(command: str, values: dict[str, Any], defaults: dict[str, Any])
     if first:
         click.echo(f"The run is in {run.folder}.", err=True)
         click.echo(run.summary())
+
+
+def _check(command: str, config: TrainConfig) -> None:
+    """Raise ConfigError for settings that contradict the command, or one another."""
+    if command == "scratch" and config.weights != "none":
+        raise ConfigError(
+            f"--weights: scratch starts from random values, not from {config.weights}.",
+            hint="Leave weights out, in a --config file too, or use `hotdog-ft train`.",
+        )
+    if command == "scratch" and config.method != "finetune":
+        raise ConfigError(
+            f"--method: {config.method} starts from pretrained layers, and scratch has none.",
+            hint="Leave it out, or use `hotdog-ft train`.",
+        )
+    if config.weights == "none" and config.output_init == "imagenet":
+        raise ConfigError(
+            "--output-init: random values have none of ImageNet's rows.",
+            hint="Leave it out, or use `hotdog-ft train` with --weights imagenet.",
+        )
 
 
 def serve_parameters() -> NoReturn:
