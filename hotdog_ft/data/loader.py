@@ -69,7 +69,10 @@ WHOLE = Part()
 
 
 class PhotoLoader:
-    """Batches of a split's photos, in order, or in a new order each epoch; of each batch the same part."""
+    """Batches of a split's photos, in order, or in a new order each epoch; of each batch the same part.
+
+    strict: a photo that can't be read is an error.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class PhotoLoader:
         seed: int = 0,
         cache: PhotoCache | None = None,
         part: Part = WHOLE,
+        strict: bool = False,
     ) -> None:
         self.split = split
         self.transform = transform
@@ -89,6 +93,7 @@ class PhotoLoader:
         self.shuffle = shuffle
         self.seed = seed
         self.part = part
+        self.strict = strict
         self.open = cache.open if cache else open_photo
         self.broken: set[int] = set()
         """Positions in the split of the photos that can't be read, of those met so far."""
@@ -105,7 +110,8 @@ class PhotoLoader:
     def epoch(self, epoch: int = 0, first: int = 0) -> Iterator[Batch]:
         """One pass, from batch `first` on. Photos that can't be read are left out of their batch and told once.
 
-        Raises: DataError, when not one photo could be read, unless other processes have parts of the batches, too.
+        Raises: DataError, when not one photo could be read, unless other processes have parts of the batches, too;
+        ImageError, when strict.
         """
         order = np.arange(len(self.split))
         if self.shuffle:
@@ -148,6 +154,8 @@ class PhotoLoader:
                 photo = self.open(self.split.paths[index])
                 image = self.transform(photo, np.random.default_rng((self.seed, task.epoch, index)))
             except ImageError as error:
+                if self.strict:
+                    raise
                 if index not in self.broken:
                     log.warning("Skipped: %s", error.message)
                 self.broken.add(index)

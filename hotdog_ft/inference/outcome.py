@@ -65,14 +65,15 @@ def answer(
     workers: int | None = None,
     progress: Progress | None = None,
     mirror: bool = False,
+    strict: bool = False,
 ) -> Outcome:
     """Classify every photo. Those that can't be read are told and left out.
 
     mirror: use the mean of the logits of a photo and of its mirror image. Raises: DataError, when none can be read;
-    RunError, when the answers are no numbers; OutOfMemoryError.
+    ImageError, with `strict`, for the first of them; RunError, when the answers are no numbers; OutOfMemoryError.
     """
     network = FusedNetwork(classifier, device)
-    loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers or cores())
+    loader = PhotoLoader(split, classifier.preprocess.for_test, batch_size, workers or cores(), strict=strict)
     parts = []
     with memory_for(batch_size), photo_bar(progress, "photos", len(split)) as bar:
         for batch in loader.epoch():

@@ -11,7 +11,7 @@ from pathlib import Path
 from hotdog_ft import training
 from hotdog_ft.backend import cores, mx
 from hotdog_ft.config import TrainConfig
-from hotdog_ft.data.augment import for_training
+from hotdog_ft.data.augment import Transform, for_training
 from hotdog_ft.data.cache import open_cache
 from hotdog_ft.data.check import warn_about
 from hotdog_ft.data.download import Progress
@@ -214,7 +214,8 @@ def check_method(config: TrainConfig) -> None:
 
 def answers(net: Classifier, loader: PhotoLoader, device: mx.Context, progress: Progress | None = None) -> Outcome:
     """What the network says of a loader's photos, without those that the loader has found to be broken and told."""
-    return answer(net, loader.split.take(loader.good), device, loader.batch_size, loader.workers, progress)
+    photos = loader.split.take(loader.good)
+    return answer(net, photos, device, loader.batch_size, loader.workers, progress, strict=loader.strict)
 
 
 def loaders(
@@ -224,15 +225,16 @@ def loaders(
     workers = config.workers or cores()
     cache = open_cache(config.cache, data.root)
 
-    def still(split: Split) -> PhotoLoader:
-        return PhotoLoader(split, preprocess.for_test, config.batch_size, workers, cache=cache, part=part)
+    def batches(split: Split, transform: Transform, shuffle: bool = False) -> PhotoLoader:
+        return PhotoLoader(
+            split, transform, config.batch_size, workers, shuffle, config.seed, cache, part, config.strict
+        )
 
-    augment = for_training(preprocess)
-    train = PhotoLoader(
-        data.train, augment, config.batch_size, workers, shuffle=True, seed=config.seed, cache=cache, part=part
-    )
-    if config.epochs == 0:
-        train = still(data.train)  # nothing is trained: they are judged like the others
+    def still(split: Split) -> PhotoLoader:
+        return batches(split, preprocess.for_test)
+
+    # With no epochs nothing is trained: the photos are judged like the others.
+    train = batches(data.train, for_training(preprocess), shuffle=True) if config.epochs else still(data.train)
     validation = still(data.validation) if data.validation else None
     test = still(data.test)
     if config.strict:

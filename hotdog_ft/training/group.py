@@ -17,7 +17,7 @@ import numpy as np
 
 from hotdog_ft.backend import mx, nd
 from hotdog_ft.data.loader import Batch, Part
-from hotdog_ft.errors import ConfigError
+from hotdog_ft.errors import ConfigError, DataError
 from hotdog_ft.machine import launched_by
 from hotdog_ft.training.horovod import HorovodStore
 from hotdog_ft.training.stopping import StopRequest
@@ -84,12 +84,16 @@ class Group:
     def in_step(self, batches: Iterable[Batch], stop: Optional[StopRequest] = None) -> Iterator[Batch]:
         """The batches, each with the number of its photos everywhere; without those that have none.
 
-        A request to stop that any process has met is `agreed` on by all, after the same batch.
+        A request to stop that any process has met is `agreed` on by all, after the same batch. Raises: DataError, when
+        no process could read one photo of an epoch.
         """
         if self.size == 1:
             yield from batches
             return
+        found_one: Optional[bool] = None
         for batch in batches:
+            if found_one is None:
+                found_one = batch.number > 0  # an epoch that goes on had photos before
             asked = np.zeros(signal.NSIG)
             if stop and stop.number is not None:
                 asked[stop.number] = 1
@@ -97,7 +101,13 @@ class Group:
             if stop and any(asked_by):
                 stop.agreed = int(np.argmax(asked_by))
             if photos:
+                found_one = True
                 yield dataclasses.replace(batch, shared=int(photos))
+        if found_one is False:
+            raise DataError(
+                f"Not one of the photos can be read, in any of {self.size} processes.",
+                hint="Are the photos still where they were? Open some with an image viewer.",
+            )
 
     def _key(self, name: str, array: nd.NDArray) -> int:
         """The number of a name and shape. All processes meet a new one at the same time."""

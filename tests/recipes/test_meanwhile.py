@@ -10,7 +10,7 @@ import pytest
 
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data import cache
-from hotdog_ft.errors import DataError
+from hotdog_ft.errors import DataError, ImageError
 from hotdog_ft.recipes.fine_tune import fine_tune
 from tests.cli.conftest import source  # noqa: F401, a fixture
 from tests.conftest import COLOURS, draw, save
@@ -97,6 +97,21 @@ def test_of_a_photo_that_is_replaced_the_new_one_is_seen(train, photos, caplog, 
     assert params(cached) == params(plain)
     assert params(cached) != params(train(out="untouched"))
     assert not skipped(caplog)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_photo_that_vanishes_ends_a_strict_run(train, photos, caplog, part):
+    gone = photos / part / "red" / "1.jpg"
+    with pytest.raises(ImageError, match=r"red.1\.jpg: No such file"):
+        train(after_the_first(gone.unlink), strict=True)
+    assert not skipped(caplog)
+    assert (photos.parent / "run" / "model" / "net.params").is_file()
+
+
+def test_a_photo_that_vanishes_before_the_last_test_ends_a_strict_run(train, photos):
+    gone = photos / "test" / "red" / "1.jpg"
+    with pytest.raises(ImageError, match=r"red.1\.jpg: No such file"):
+        train(lambda epoch: epoch == 2 and gone.unlink(), strict=True)
 
 
 def test_a_test_photo_that_vanishes_does_not_count(train, photos, caplog):

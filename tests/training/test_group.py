@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from hotdog_ft.backend import nd
 from hotdog_ft.data.loader import Batch, Part
-from hotdog_ft.errors import ConfigError
+from hotdog_ft.errors import ConfigError, DataError
 from hotdog_ft.training.group import ALONE, join
 from hotdog_ft.training.stopping import StopRequest
 from hotdog_ft.training.tally import Tally
@@ -148,7 +149,15 @@ def test_alone_nothing_changes():
 def test_a_batch_tells_how_many_photos_it_has_everywhere(two):
     assert [each.photos for each in two.in_step([batch(3), batch(2)])] == [6, 4]
     nothing = Batch(np.empty((0, 1, 1, 3), np.uint8), np.empty(0, np.int32))
-    assert list(two.in_step([nothing])) == []
+    assert len(list(two.in_step([batch(3), nothing]))) == 1
+
+
+def test_an_epoch_of_which_nobody_can_read_a_photo_is_an_error(two):
+    nothing = Batch(np.empty((0, 1, 1, 3), np.uint8), np.empty(0, np.int32))
+    with pytest.raises(DataError, match="in any of 2 processes"):
+        list(two.in_step([nothing, dataclasses.replace(nothing, number=1)]))
+    assert list(two.in_step([dataclasses.replace(nothing, number=4)])) == []  # of an epoch that goes on
+    assert list(two.in_step([])) == []  # from its end
 
 
 def test_a_tally_is_told_by_processes_that_have_counted_nothing_too(two):
