@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from hotdog_ft.backend import gluon, mx, nd
+from hotdog_ft.backend import gluon, mx, nd, onednn_enabled
+from hotdog_ft.errors import RunError
 from hotdog_ft.models.classifier import Classifier
 
 INPUT = "data"
@@ -24,8 +25,13 @@ def quantize(classifier: Classifier, X: np.ndarray) -> gluon.SymbolBlock:
 
     X: uint8 photos as preprocessed, shape (photos, height, width, 3). The range of each layer's values is the one that
     keeps their distribution on these photos best: up to the largest, one far out would leave few steps to all others.
-    Input: float32, shape (batch, 3, height, width). Output: logits. Raises: MXNetError.
+    Input: float32, shape (batch, 3, height, width). Output: logits. Raises: MXNetError; RunError, without oneDNN.
     """
+    if not onednn_enabled():
+        raise RunError(
+            f"{classifier.architecture}: integers are computed by oneDNN, without which this network runs.",
+            hint="MXNET_MKLDNN_ENABLED=0 switches it off, and so do NASNets, which it computes wrongly.",
+        )
     inputs = [
         classifier.normalize(nd.array(X[i : i + BATCH_SIZE], dtype="uint8")) for i in range(0, len(X), BATCH_SIZE)
     ]

@@ -66,6 +66,7 @@ def export_int8(
     if isinstance(classifier.net, mx.gluon.SymbolBlock):
         raise RunError(f"{model}: is in 8-bit integers already.", hint="Give --run the run that it was made from.")
     train, test = (_photos(model, classifier.classes, data, part, progress) for part in ("train", "test"))
+    before = answer(classifier, test, cpu, batch_size, workers, progress)  # first, since it says of NaN what they are
     X = _some(train, classifier, workers or cores())
     net = quantize(classifier, X)
     save_quantized(folder, net, model)
@@ -73,7 +74,7 @@ def export_int8(
     exported = load_model(folder, [cpu])  # what was written is what is judged
     for each in (classifier, exported):
         each.hybridize(static_alloc=True, static_shape=True)
-    before, after = (answer(each, test, cpu, batch_size, workers, progress) for each in (classifier, exported))
+    after = answer(exported, test, cpu, batch_size, workers, progress)
     speedup = _speedup(classifier, exported, np.resize(X, (batch_size, *X.shape[1:])))
     return Exported(folder, len(X), before, after, speedup)
 

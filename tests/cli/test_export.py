@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hotdog_ft.backend import mx, nd
+from hotdog_ft.files import sha256
 from hotdog_ft.runs import load_model
 
 
@@ -88,3 +89,24 @@ def test_a_model_without_its_run_needs_photos(run, run_cli, photos, tmp_path):
     assert "Name some with --data" in err
     assert not (tmp_path / "alone" / "int8").exists()
     assert run_cli("export", "--run", tmp_path / "alone", "--data", photos, "--out", tmp_path / "small")[0] == 0
+
+
+def test_a_model_of_no_numbers_is_refused_before_anything_is_written(run, run_cli):
+    model = load_model(run / "model", [mx.cpu()])
+    model.net.output.bias.set_data(nd.full(2, np.nan))
+    model.net.save_parameters(str(run / "model" / "net.params"))
+    described = json.loads((run / "model" / "model.json").read_text())
+    described["parameters_sha256"] = sha256(run / "model" / "net.params")
+    (run / "model" / "model.json").write_text(json.dumps(described))
+    status, _, err = run_cli("export", "--run", run)
+    assert status == 1
+    assert err.startswith("Error: The model's outputs are no numbers.")
+    assert not (run / "int8").exists()
+
+
+def test_without_onednn_there_are_no_integers(run, run_cli, monkeypatch):
+    monkeypatch.setenv("MXNET_MKLDNN_ENABLED", "0")
+    status, _, err = run_cli("export", "--run", run)
+    assert status == 1
+    assert err.startswith("Error: mobilenet0.25: integers are computed by oneDNN")
+    assert not (run / "int8").exists()
