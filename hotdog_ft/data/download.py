@@ -67,7 +67,7 @@ def fetch(
                 _check_way(url, checksum)
                 _bring(url, part, path, checksum, progress, member, largest)
             except (requests.RequestException, _WrongFileError, ValueError) as error:  # ValueError: of urllib3 and http
-                failures.append(f"{_without_password(url)}: {_reason(error)}")
+                failures.append(f"{without_password(url)}: {reason(error)}")
                 log.warning("%s", failures[-1])
             else:
                 return path
@@ -112,8 +112,10 @@ def _accept(part: Path, path: Path, checksum: str, member: str | None, largest: 
     if is_whole(part, checksum):
         part.replace(path)
         return
-    if impostor := _impostor(part):
-        raise _WrongFileError(f"sent {impostor} ({size} bytes) in place of the file")
+    with part.open("rb") as file:
+        start = file.read(1024)
+    if other := impostor(start):
+        raise _WrongFileError(f"sent {other} ({size} bytes) in place of the file")
     if member is None:
         raise _WrongFileError(f"sent another file ({size} bytes, {checksum.split(':')[0]} differs)")
     with replacing(path) as temporary:
@@ -159,10 +161,9 @@ def _remove_leftovers(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def _impostor(path: Path) -> str | None:
-    """What a server has sent with a straight face, if it is one of the usual things."""
-    with path.open("rb") as file:
-        start = file.read(1024).lstrip().lower()
+def impostor(start: bytes) -> str | None:
+    """What a server has sent with a straight face, if it is one of the usual things. start: a kilobyte of it."""
+    start = start.lstrip().lower()
     if start.startswith(b"version https://git-lfs.github.com/"):
         return "a Git LFS pointer"
     if start.startswith((b"<!doctype html", b"<html")):
@@ -238,12 +239,12 @@ def _only_process(part: Path) -> Iterator[None]:
         yield
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
     """The URL as it may be shown."""
     return re.sub(r"//[^/@]*@", "//…@", url)
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Why a request failed, without the layers of wrapping that requests and urllib3 put around it."""
     import requests
 

@@ -63,7 +63,7 @@ def _look(path: Path) -> Look:
         data = read_bytes(path)
     except ImageError as error:
         return Look("", error.message.removeprefix(f"{path}: "))
-    digest, begins_as = hashlib.sha256(data).hexdigest(), _format(data)
+    digest, begins_as = hashlib.sha256(data).hexdigest(), format_of(data)
     try:
         image = decode_photo(data)
     except ImageError as error:
@@ -74,8 +74,8 @@ def _look(path: Path) -> Look:
     return Look(digest, None, begins_as, (width, height), pixels.hexdigest(), thumbnail(image))
 
 
-def _format(data: bytes) -> str | None:
-    """Which of FORMATS these bytes begin as."""
+def format_of(data: bytes) -> str | None:
+    """Which of FORMATS these bytes begin as, if any."""
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):

@@ -12,6 +12,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple, Union
 
 import cv2
 import numpy as np
@@ -84,13 +85,23 @@ class Photo:
         return self.decode(reduction)[top:bottom, left:right]
 
 
-def open_photo(path: str | Path) -> Photo:
-    """The photo at `path`, a large JPEG not yet decoded. Raises: ImageError, as read_photo does.
+class PhotoBytes(NamedTuple):
+    """A photo that isn't a file: what it is called, and what its file would hold."""
+
+    name: str
+    data: bytes
+
+
+PhotoSource = Union[str, Path, PhotoBytes]
+
+
+def open_photo(source: PhotoSource) -> Photo:
+    """The photo at a path, or in bytes; a large JPEG not yet decoded. Raises: ImageError, as read_photo does.
 
     What only decoding can tell of a large JPEG, its pixels raise.
     """
-    data = read_bytes(path)
-    with _named(path):
+    name, data = source if isinstance(source, PhotoBytes) else (source, read_bytes(source))
+    with _named(name):
         header = read_header(data) if data.startswith(_JPEG) else None
         if header is None or header.components not in (1, 3) or header.width * header.height < LARGE:
             return Photo.of(decode_photo(data))
@@ -100,7 +111,7 @@ def open_photo(path: str | Path) -> Photo:
         width, height = height, width
 
     def decode(reduction: int) -> np.ndarray:
-        with _named(path):
+        with _named(name):
             return _decode_large(data, orientation, reduction)
 
     return Photo(width, height, decode, tuple(_REDUCED))
@@ -133,7 +144,7 @@ def read_bytes(path: str | Path) -> bytes:
                 raise ImageError(f"{path}: the file is empty.", hint="Replace it or remove it.")
             return file.readall()
     except IsADirectoryError as error:
-        raise ImageError(f"{path}: a folder without photos.", hint="Give a photo, or a folder of photos.") from error
+        raise ImageError(f"{path}: a folder, not a photo.", hint="Give a photo, or a folder that has some.") from error
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}.", hint="Check the path and its permissions.") from error
     except ValueError as error:  # a NUL in the path

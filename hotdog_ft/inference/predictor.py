@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import functools
+import threading
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Optional, Union
 
+import cv2
 import numpy as np
 
 from hotdog_ft.backend import cores, memory_for, mx
-from hotdog_ft.data.loader import in_order
-from hotdog_ft.data.photo import open_photo
-from hotdog_ft.errors import ConfigError, HotdogError, ImageError
+from hotdog_ft.data.address import is_url
+from hotdog_ft.data.photo import Photo, PhotoBytes, PhotoSource, open_photo
+from hotdog_ft.data.stream import Pause, in_batches
+from hotdog_ft.data.web_photo import fetch_photo
+from hotdog_ft.errors import ConfigError, ImageError
 from hotdog_ft.inference.outcome import logits_of
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.fused import FusedNetwork
@@ -32,6 +37,21 @@ class Prediction:
     probabilities: dict[str, float] | None = None
     """Every class's, in the network's order; they sum to 1."""
     error: str | None = None
+    thumbnail: Optional[np.ndarray] = field(default=None, repr=False, compare=False)
+    """The photo in small, where asked for: uint8 RGB, shape (height, width, 3)."""
+    data: Optional[bytes] = field(default=None, repr=False, compare=False)
+    """The bytes of a photo that isn't a file, where asked for."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What came of reading a photo: `image`, as preprocessed, or `error`. The rest as in Prediction."""
+
+    path: str
+    image: Optional[np.ndarray] = None
+    error: Optional[str] = None
+    thumbnail: Optional[np.ndarray] = None
+    data: Optional[bytes] = None
 
 
 UNKNOWN = "unknown"
@@ -84,17 +104,28 @@ class Predictor:
         classifier.hybridize(static_alloc=True, static_shape=True)
         self._network = FusedNetwork(classifier, device)
 
-    def predict(self, paths: Iterable[str | Path]) -> Iterator[Prediction]:
-        """One Prediction for each path, in the paths' order; one that can't be read has its `error` set."""
-        inputs = in_order(self._read, paths, self.workers, lead=2 * self.batch_size)
-        while batch := list(itertools.islice(inputs, self.batch_size)):
-            good = [image for _, image in batch if not isinstance(image, HotdogError)]
-            probabilities = iter(self.predict_images(np.stack(good)) if good else ())
-            for path, image in batch:
-                if isinstance(image, HotdogError):
-                    yield Prediction(path, error=image.message)
-                else:
-                    yield self._prediction(path, next(probabilities))
+    def predict(
+        self, photos: Iterable[Union[PhotoSource, Pause]], thumbnail: int = 0, keep_data: bool = False
+    ) -> Generator[Prediction, None, None]:
+        """One Prediction for each photo, in the photos' order; one that can't be read has its `error` set.
+
+        photos: paths, addresses (http, https), or bytes with a name. Where they come slowly, PAUSE among them has all
+        before it answered. thumbnail: the longer side of the thumbnails, in pixels; 0 for none. keep_data: whether
+        predictions have the bytes of what isn't a file.
+        """
+        unwanted = threading.Event()
+        read = functools.partial(self._read, unwanted=unwanted, thumbnail=thumbnail, keep_data=keep_data)
+        try:
+            for batch in in_batches(read, photos, self.workers, self.batch_size):
+                good = [photo.image for photo in batch if photo.image is not None]
+                probabilities = iter(self.predict_images(np.stack(good)) if good else ())
+                for photo in batch:
+                    if photo.image is None:
+                        yield Prediction(photo.path, error=photo.error)
+                    else:
+                        yield self._prediction(photo, next(probabilities))
+        finally:
+            unwanted.set()
 
     def predict_images(self, X: np.ndarray) -> np.ndarray:
         """Class probabilities at the model's temperature, float32, shape (batch, classes).
@@ -105,14 +136,31 @@ class Predictor:
             logits = logits_of(self._network, X, self.mirror)
             return (logits / (self.classifier.temperature or 1.0)).softmax(axis=1).asnumpy()
 
-    def _read(self, path: str | Path) -> tuple[str, np.ndarray | ImageError]:
+    def _read(self, source: PhotoSource, unwanted: threading.Event, thumbnail: int, keep_data: bool) -> _Read:
+        name = source.name if isinstance(source, PhotoBytes) else str(source)
         try:
-            return str(path), self.classifier.preprocess.for_test(open_photo(path))
+            if isinstance(source, str) and is_url(source):
+                source = fetch_photo(source, unwanted)
+            photo = open_photo(source)
+            return _Read(
+                name,
+                self.classifier.preprocess.for_test(photo),
+                thumbnail=_in_small(photo, thumbnail) if thumbnail else None,
+                data=source.data if keep_data and isinstance(source, PhotoBytes) else None,
+            )
         except ImageError as error:
-            return str(path), error
+            return _Read(name, error=error.message)
 
-    def _prediction(self, path: str, probabilities: np.ndarray) -> Prediction:
+    def _prediction(self, photo: _Read, probabilities: np.ndarray) -> Prediction:
         named = {name: float(p) for name, p in zip(self.classifier.classes, probabilities)}
         label = max(named, key=lambda name: named[name])
         shown = UNKNOWN if named[label] < self.unknown_below else label
-        return Prediction(path, shown, named[label], named)
+        return Prediction(photo.path, shown, named[label], named, thumbnail=photo.thumbnail, data=photo.data)
+
+
+def _in_small(photo: Photo, side: int) -> np.ndarray:
+    """The photo with `side` pixels along its longer side, or fewer: uint8 RGB, shape (height, width, 3)."""
+    scale = min(1.0, side / max(photo.width, photo.height))
+    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+    whole = photo.part(0, 0, photo.width, photo.height, size)
+    return cv2.resize(whole, size, interpolation=cv2.INTER_AREA)

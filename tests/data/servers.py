@@ -108,10 +108,7 @@ class Server:
         handler.end_headers()
 
     def bad_redirect(self, handler) -> None:
-        handler.send_response(302)
-        handler.send_header("Location", "http://[::1/foo")
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
+        self._redirect(handler, "http://[::1/foo")
 
     def nothing_left(self, handler) -> None:
         """416, whatever was asked."""
@@ -125,6 +122,15 @@ class Server:
         with contextlib.suppress(OSError):
             while True:
                 handler.wfile.write(b"\0" * 65536)
+
+    def drips(self, handler) -> None:
+        """A byte now and then, never silent for long, for five seconds."""
+        handler.send_response(200)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                handler.wfile.write(b"\0")
+                time.sleep(0.05)
 
     def promises_less(self, handler) -> None:
         """Says that the file is shorter than it is."""
@@ -164,8 +170,17 @@ class Server:
 
     def redirects(self, handler) -> None:
         self.behaviour = "good"
+        self._redirect(handler, self.url)
+
+    def redirects_forever(self, handler) -> None:
+        self._redirect(handler, self.url)
+
+    def redirects_to_a_file(self, handler) -> None:
+        self._redirect(handler, "file:///etc/passwd")
+
+    def _redirect(self, handler, place: str) -> None:
         handler.send_response(302)
-        handler.send_header("Location", self.url)
+        handler.send_header("Location", place)
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 
