@@ -44,7 +44,7 @@ LISTED = 5
 @click.option(
     "--out", metavar="DIR", help="Write confusion.png, reliability.png, mistakes.png and unsure.png to this folder."
 )
-@computing_options(click.IntRange(1))
+@computing_options
 @tta_option
 @common_options
 def evaluate(

@@ -71,36 +71,32 @@ def run_option(command: Callable) -> Callable:
     )(command)
 
 
-def computing_options(count: Any) -> Callable[[Callable], Callable]:
-    """`--batch-size`, `--workers` and `--devices`, of the commands that use a model. count: Click's type of numbers."""
-
-    def add(command: Callable) -> Callable:
-        command = click.option(
-            "--devices",
-            envvar="HOTDOG_FT_DEVICES",
-            default="auto",
-            show_default=True,
-            metavar="auto|cpu|gpu:I",
-            help="What to compute on.",
-        )(command)
-        command = click.option(
-            "--workers",
-            envvar="HOTDOG_FT_WORKERS",
-            type=count,
-            metavar="INTEGER",
-            help="Threads that read photos.  [default: one a core]",
-        )(command)
-        return click.option(
-            "--batch-size",
-            envvar="HOTDOG_FT_BATCH_SIZE",
-            type=count,
-            default=32,
-            show_default=True,
-            metavar="INTEGER",
-            help="Photos computed at once.",
-        )(command)
-
-    return add
+def computing_options(command: Callable) -> Callable:
+    """`--batch-size`, `--workers` and `--devices`, of the commands that use a model."""
+    command = click.option(
+        "--devices",
+        envvar="HOTDOG_FT_DEVICES",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|gpu:I",
+        help="What to compute on.",
+    )(command)
+    command = click.option(
+        "--workers",
+        envvar="HOTDOG_FT_WORKERS",
+        type=click.IntRange(1),
+        metavar="INTEGER",
+        help="Threads that read photos.  [default: one a core]",
+    )(command)
+    return click.option(
+        "--batch-size",
+        envvar="HOTDOG_FT_BATCH_SIZE",
+        type=click.IntRange(1),
+        default=32,
+        show_default=True,
+        metavar="INTEGER",
+        help="Photos computed at once.",
+    )(command)
 
 
 def tta_option(command: Callable) -> Callable:

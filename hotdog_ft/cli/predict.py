@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import csv
-import glob
-import json
+import contextlib
+import functools
+import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from hotdog_ft.cli.options import common_options, computing_options, run_option, tta_option
+from hotdog_ft.cli.answers import ORDERS, csv_answers, json_answers, order, table_answers
+from hotdog_ft.cli.options import common_options, computing_options, progress, run_option, tta_option
 from hotdog_ft.errors import ConfigError
-from hotdog_ft.files import printable
 
 if TYPE_CHECKING:
+    from hotdog_ft.cli.preview import Preview
+    from hotdog_ft.data.photo import PhotoSource
+    from hotdog_ft.data.stream import Pause
+    from hotdog_ft.inference.class_folders import ClassFolders
     from hotdog_ft.inference.predictor import Prediction
+
+log = logging.getLogger(__name__)
+
+STDIN = "-"
 
 
 @click.command()
@@ -26,7 +34,33 @@ if TYPE_CHECKING:
 @run_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a header.")
-@computing_options(int)
+@click.option(
+    "--top",
+    envvar="HOTDOG_FT_TOP",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Name the K most probable classes, the most probable first, in place of all or one.",
+)
+@click.option(
+    "--sort",
+    envvar="HOTDOG_FT_SORT",
+    type=click.Choice(list(ORDERS)),
+    metavar="|".join(ORDERS),
+    help=f"Wait for all answers, and sort them: {'; '.join(f'{name}: {text}' for name, text in ORDERS.items())}.",
+)
+@click.option("--copy-to", metavar="DIR", help="Copy each photo into the folder of its class in DIR.")
+@click.option("--move-to", metavar="DIR", help="Move each photo there.")
+@click.option("--preview", envvar="HOTDOG_FT_PREVIEW", is_flag=True, help="Show each photo, in the terminal.")
+@click.option(
+    "--preview-as",
+    envvar="HOTDOG_FT_PREVIEW_AS",
+    type=click.Choice(["auto", "kitty", "iterm", "sixel", "blocks"]),
+    default="auto",
+    show_default=True,
+    metavar="auto|kitty|iterm|sixel|blocks",
+    help="By which protocol, or of coloured half blocks.",
+)
+@computing_options
 @click.option(
     "--unknown-below",
     envvar="HOTDOG_FT_UNKNOWN_BELOW",
@@ -42,6 +76,12 @@ def predict(
     run_folder: str,
     as_json: bool,
     as_csv: bool,
+    top: int | None,
+    sort: str | None,
+    copy_to: str | None,
+    move_to: str | None,
+    preview: bool,
+    preview_as: str,
     batch_size: int,
     workers: int | None,
     devices: str,
@@ -50,85 +90,107 @@ def predict(
 ) -> int:
     """Say what photos show.
 
-    PATH is a photo, a folder of photos, a pattern such as 'photos/*.jpg', or - to read paths from standard input, one a
-    line. Answers come in that order. The exit status is 1 if a photo could not be read.
+    PATH is a photo, a folder of photos, a pattern such as 'photos/*.jpg', an address (https://…), or - for standard
+    input: paths and addresses, one a line, or one image. Answers come in that order, each as soon as it is known. The
+    exit status is 1 if a photo could not be read, or not be moved or copied.
     """
-    if as_json and as_csv:
-        raise ConfigError("--json and --csv exclude each other.", hint="Choose one of them.")
-    for option, value in (("--batch-size", batch_size), ("--workers", workers)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{option}: should be at least 1 (given: {value}).", hint="Leave it out for the default.")
-
     if not 0 <= unknown_below <= 1:
         raise ConfigError(
             f"--unknown-below: should be from 0 to 1 (given: {unknown_below:g}).", hint="Give a probability, as in 0.8."
         )
+    _check_form(as_json, as_csv, preview)
+    _check_places(paths, copy_to, move_to)
 
+    from hotdog_ft.cli.photo_arguments import expand
     from hotdog_ft.inference.predictor import load
 
     predictor = load(run_folder, devices, batch_size, workers, unknown_below, mirror=tta == "flip")
-    write = _json_writer() if as_json else _csv_writer(predictor.classifier.classes) if as_csv else _table_writer()
+    classes = predictor.classifier.classes
+    folders = _class_folders(copy_to, move_to, classes)
+    picture = _preview(preview_as) if preview else None
+    photos: Iterable[PhotoSource | Pause] = expand(paths)
+    bar = _bar(paths)
+    if bar and STDIN not in paths:
+        photos = list(photos)
+        bar = functools.partial(bar, total=len(photos)) if len(photos) > 1 else None
+
+    write = json_answers(top) if as_json else csv_answers(classes, top) if as_csv else table_answers(classes, top)
     failed = False
-    for prediction in predictor.predict(expand(paths)):
-        failed |= prediction.error is not None
-        write(prediction)
+    with contextlib.closing(predictor.predict(photos, picture.side if picture else 0, copy_to is not None)) as answers:
+        predictions: Iterable[Prediction] = _filed(answers, folders) if folders else answers
+        if bar:
+            predictions = bar(predictions)
+        if sort:
+            predictions = sorted(predictions, key=order(sort, classes))
+        for prediction in predictions:
+            failed |= prediction.error is not None
+            with _above_bar(bar):
+                if picture and prediction.thumbnail is not None:
+                    click.echo(picture.draw(prediction.thumbnail), nl=False, color=True)
+                write(prediction)
+    if folders:
+        log.info("%s", folders.summary())
+        failed |= folders.failed > 0
     return 1 if failed else 0
 
 
-def expand(paths: tuple[str, ...]) -> Iterator[str]:
-    """Folders as their photos, patterns as what they match, `-` as the lines of standard input.
-
-    What holds or matches nothing comes out as it is: reading it fails, and costs none of the others.
-    """
-    from hotdog_ft.data.folder import find_photos
-
-    for path in paths:
-        if path == "-":
-            # As bytes: a path need not be valid text.
-            yield from (os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip())
-        elif os.path.isdir(path):
-            yield from [str(photo) for photo in find_photos(Path(path))] or [path]
-        elif not os.path.lexists(path) and glob.has_magic(path):
-            yield from sorted(glob.glob(path, recursive=True)) or [path]
-        else:
-            yield path
+def _check_form(as_json: bool, as_csv: bool, preview: bool) -> None:
+    """Raises: ConfigError, for forms of output that exclude each other."""
+    chosen = [name for name, given in (("--json", as_json), ("--csv", as_csv), ("--preview", preview)) if given]
+    if len(chosen) > 1:
+        raise ConfigError(f"{' and '.join(chosen)} exclude each other.", hint="Choose one of them.")
 
 
-def _json_writer():
-    def write(prediction: Prediction) -> None:
-        if prediction.error is not None:
-            record: dict = {"path": prediction.path, "error": prediction.error}
-        else:
-            record = {
-                "path": prediction.path,
-                "label": prediction.label,
-                "probability": prediction.probability,
-                "probabilities": prediction.probabilities,
-            }
-        click.echo(json.dumps(record))
+def _check_places(paths: Sequence[str], copy_to: str | None, move_to: str | None) -> None:
+    """Raises: ConfigError, for photos that can't be read twice or moved, and folders that are none."""
+    from hotdog_ft.data.address import is_url
 
-    return write
-
-
-def _csv_writer(classes: tuple[str, ...]):
-    writer = csv.writer(sys.stdout)
-    writer.writerow(["path", "label", "probability", *map(printable, classes), "error"])
-
-    def write(prediction: Prediction) -> None:
-        probabilities = (prediction.probabilities or {}).values() or [""] * len(classes)
-        values = [printable(prediction.label or ""), "" if prediction.probability is None else prediction.probability]
-        writer.writerow([printable(prediction.path), *values, *probabilities, printable(prediction.error or "")])
-
-    return write
+    if copy_to is not None and move_to is not None:
+        raise ConfigError("--copy-to and --move-to exclude each other.", hint="Choose one of them.")
+    if paths.count(STDIN) > 1:
+        raise ConfigError("-: given twice.", hint="Standard input can be read once.")
+    for option, folder in (("--copy-to", copy_to), ("--move-to", move_to)):
+        if folder == "" or (folder is not None and os.path.lexists(folder) and not os.path.isdir(folder)):
+            raise ConfigError(f"{option}: {folder!r} is no folder.", hint="Name a folder; it is made if need be.")
+    if move_to is not None:
+        for path in filter(is_url, paths):
+            raise ConfigError(f"--move-to: {path} can't be moved.", hint="Use --copy-to.")
 
 
-def _table_writer():
-    def write(prediction: Prediction) -> None:
-        if prediction.error is not None:
-            click.echo(f"Error: {printable(prediction.error)}", err=True)
-        else:
-            click.echo(
-                f"{prediction.probability:7.2%}  {printable(prediction.label or '')}  {printable(prediction.path)}"
-            )
+def _class_folders(copy_to: str | None, move_to: str | None, classes: Sequence[str]) -> ClassFolders | None:
+    """The folders to sort photos into. Raises: OSError, when they can't be made."""
+    from hotdog_ft.inference.class_folders import ClassFolders
+    from hotdog_ft.inference.predictor import UNKNOWN
 
-    return write
+    root = copy_to if move_to is None else move_to
+    return ClassFolders(Path(root), [*classes, UNKNOWN], move=move_to is not None) if root is not None else None
+
+
+def _filed(predictions: Iterable[Prediction], folders: ClassFolders) -> Iterator[Prediction]:
+    """The predictions, each when its photo has been sorted into its folder."""
+    for prediction in predictions:
+        if prediction.error is None:
+            folders.file(prediction)
+        yield prediction
+
+
+def _preview(way: str) -> Preview | None:
+    from hotdog_ft.cli.preview import find_preview
+
+    return find_preview(way)
+
+
+def _bar(paths: Sequence[str]) -> Callable[..., Any] | None:
+    """A maker of progress bars, on a terminal; none where somebody types paths there."""
+    bar = progress()
+    typed = STDIN in paths and sys.stdin is not None and sys.stdin.isatty()
+    return functools.partial(bar, unit=" photos", desc="photos") if bar and not typed else None
+
+
+def _above_bar(bar: Callable[..., Any] | None) -> contextlib.AbstractContextManager:
+    """For a `with`, in which is printed what is not to be mixed up with a progress bar."""
+    if bar is None:
+        return contextlib.nullcontext()
+    from tqdm import tqdm
+
+    return tqdm.external_write_mode(file=sys.stdout)

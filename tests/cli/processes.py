@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +24,31 @@ def start(*arguments, **options) -> subprocess.Popen:
     """Start the command line. options: of Popen."""
     command = [sys.executable, "-m", "hotdog_ft", *map(str, arguments)]
     return subprocess.Popen(command, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options})
+
+
+def at_terminal(*arguments, both: bool = True, attributes: bytes = b"", **environment: str) -> tuple[str, str]:
+    """Run the command line at a terminal of 24 x 80: what appears there, and standard output where that isn't there.
+
+    both: both streams go to the terminal, or standard error alone. attributes: what it answers to who asks what it is.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    ours_alone = ("NO_COLOR", "FORCE_COLOR", "TMUX", "TERM_PROGRAM", "LC_TERMINAL", "KITTY_WINDOW_ID", "COLUMNS")
+    plain = {name: value for name, value in os.environ.items() if name not in ours_alone}
+    options = {"stdin": subprocess.DEVNULL, "stderr": theirs, "text": False}
+    options["env"] = {**plain, "TERM": "xterm-256color", **environment}
+    with start(*arguments, stdout=theirs if both else subprocess.PIPE, **options) as process:
+        os.close(theirs)
+        piped = b"" if both else process.stdout.read()
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux tells that nobody has the other end open
+            while block := os.read(ours, 65536):
+                shown += block
+                if attributes and b"\x1b[c" in block:
+                    os.write(ours, attributes)
+        process.wait(120)
+    os.close(ours)
+    return shown.decode(), piped.decode()
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:

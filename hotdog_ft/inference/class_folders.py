@@ -1,0 +1,176 @@
+"""Sort photos into a folder a class, moved or copied; whatever happens, none is lost and none written over."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import logging
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from hotdog_ft.data.address import is_url
+from hotdog_ft.data.look import FORMATS, format_of
+from hotdog_ft.errors import DataError
+from hotdog_ft.files import replacing
+from hotdog_ft.inference.predictor import Prediction
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAME = 200
+"""Bytes of a name that are kept: file systems take 255, and numbers and temporary names need some."""
+
+
+class ClassFolders:
+    """The folders of classes below `root`, made when the first photo comes. move: or copy.
+
+    counts: photos filed, by their label. failed: how many could not be. Raises: OSError, when `root` can't be made.
+    """
+
+    def __init__(self, root: Path, labels: Iterable[str], move: bool) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self.move = move
+        self.folders = {label: root / name for label, name in folder_names(labels).items()}
+        self.counts = dict.fromkeys(self.folders, 0)
+        self.failed = 0
+        self._numbers: dict[Path, int] = {}
+
+    def file(self, prediction: Prediction) -> Path | None:
+        """Put a photo that was answered into its class's folder. Returns where it is now.
+
+        Under a name that is taken it gets a number; one that lies in that folder stays. A link is moved as a link to
+        the same photo. One that can't be filed is told, and where it was.
+        """
+        assert prediction.label is not None
+        folder = self.folders[prediction.label]
+        try:
+            folder.mkdir(exist_ok=True)
+            if prediction.data is not None or is_url(prediction.path):
+                place = self._write(prediction.path, prediction.data, folder)
+            else:
+                place = self._take(Path(prediction.path), folder)
+        except (OSError, DataError) as error:
+            reason = error.message if isinstance(error, DataError) else error.strerror
+            log.error("%s: not %s: %s", prediction.path, self._done, reason)
+            self.failed += 1
+            return None
+        self.counts[prediction.label] += 1
+        return place
+
+    def summary(self) -> str:
+        """What was done, as in `12 photos moved into sorted/: 7 hot dog, 5 not hot dog.`"""
+        counts = ", ".join(f"{count} {label}" for label, count in self.counts.items() if count)
+        total = sum(self.counts.values())
+        return f"{total} photo{'' if total == 1 else 's'} {self._done} into {self.root}{counts and ': '}{counts}."
+
+    @property
+    def _done(self) -> str:
+        return "moved" if self.move else "copied"
+
+    def _write(self, name: str, data: bytes | None, folder: Path) -> Path:
+        if self.move or data is None:
+            raise DataError("it is no file.", hint="Use --copy-to.")
+        with self._new_place(folder, _file_name(name, data)) as place, replacing(place) as temporary:
+            temporary.write_bytes(data)
+        return place
+
+    def _take(self, source: Path, folder: Path) -> Path:
+        if os.path.samefile(source.parent, folder):
+            return source
+        with self._new_place(folder, source.name) as place:
+            (_move if self.move else _copy)(source, place)
+        return place
+
+    @contextlib.contextmanager
+    def _new_place(self, folder: Path, name: str) -> Iterator[Path]:
+        """A path in the folder that nobody else has, held by an empty file, which goes if the block fails."""
+        stem, suffix = os.path.splitext(name)
+        plain = folder / (_cut(stem, LONGEST_NAME - len(os.fsencode(suffix))) + suffix)
+        for number in itertools.count(self._numbers.get(plain, 1)):
+            place = plain if number == 1 else plain.with_name(f"{plain.stem}-{number}{suffix}")
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+                break
+        self._numbers[plain] = number + 1
+        held = os.stat(place)
+        try:
+            yield place
+        except BaseException:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(os.lstat(place), held):  # and not what Ctrl-C came too late for
+                    place.unlink()
+            raise
+
+
+def folder_names(labels: Iterable[str]) -> dict[str, str]:
+    """A valid folder's name for each label, no two the same, nor the same but for upper case."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for label in labels:
+        plain = name = _cut(_valid(label), LONGEST_NAME)
+        numbers = itertools.count(2)
+        while name.casefold() in taken:
+            name = f"{plain}-{next(numbers)}"
+        taken.add(name.casefold())
+        names[label] = name
+    return names
+
+
+def _valid(name: str) -> str:
+    """The name without what some file system or shell can't bear; it isn't hidden, nor seems to be an option."""
+    name = unicodedata.normalize("NFC", name)
+    name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name).strip(" ")
+    return re.sub(r"^[.-]|\.$", "_", name) or "_"
+
+
+def _cut(text: str, size: int) -> str:
+    """As much of the text as fits into so many bytes of UTF-8."""
+    return os.fsencode(text)[: max(size, 1)].decode("utf-8", "ignore") if len(os.fsencode(text)) > size else text
+
+
+def _file_name(name: str, data: bytes) -> str:
+    """A name for what came from an address or from standard input (`-`), with its format's suffix."""
+    stem, suffix = os.path.splitext(_valid(os.path.basename(unquote(urlsplit(name).path))))
+    if not is_url(name):
+        stem, suffix = "stdin", ""
+    suffixes = FORMATS.get(format_of(data) or "", (suffix,))
+    return (stem.strip("_. ") or "photo") + (suffix if suffix.lower() in suffixes else suffixes[0])
+
+
+def _move(source: Path, place: Path) -> None:
+    """Raises: OSError, after which the photo is where it was."""
+    if source.is_symlink():
+        with replacing(place, sync=False) as temporary:
+            temporary.symlink_to(os.path.realpath(source))
+        _remove(source, place)
+        return
+    try:
+        os.rename(source, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _copy(source, place, sync=True)  # on another file system; only when it is on the disk there, it goes here
+        _remove(source, place)
+
+
+def _remove(source: Path, copy: Path) -> None:
+    """Remove what has been copied; where that can't be, the copy."""
+    try:
+        source.unlink()
+    except OSError:
+        copy.unlink()
+        raise
+
+
+def _copy(source: Path, place: Path, sync: bool = False) -> None:
+    """Copy a photo, with its times where the file system has such. Raises: OSError."""
+    with replacing(place, sync) as temporary:
+        shutil.copyfile(source, temporary)
+        with contextlib.suppress(OSError):
+            shutil.copystat(source, temporary)
