@@ -43,11 +43,27 @@ def expand(arguments: Sequence[str]) -> Iterator[Union[str, PhotoBytes, Pause]]:
         elif is_url(path):
             yield path
         elif os.path.isdir(path):
-            yield from [str(photo) for photo in find_photos(Path(path))] or [path]
+            yield from _photos_in(path)
         elif not os.path.lexists(path) and glob.has_magic(path):
-            yield from sorted(glob.glob(path, recursive=True)) or [path]
+            yield from _matches(path) or [path]
         else:
             yield path
+
+
+def _photos_in(folder: str) -> list[str]:
+    """The photos in a folder and below; the folder itself where there are none."""
+    return [str(photo) for photo in find_photos(Path(folder))] or [folder]
+
+
+def _matches(pattern: str) -> list[str]:
+    """What a pattern matches, sorted; folders as their photos, but for `**`, which matches what is in them, too."""
+    found: list[str] = []
+    for path in sorted(glob.glob(pattern, recursive=True)):
+        if not os.path.isdir(path):
+            found.append(path)
+        elif "**" not in pattern:
+            found += _photos_in(path)
+    return found
 
 
 def _standard_input() -> Iterator[Union[str, PhotoBytes, Pause]]:

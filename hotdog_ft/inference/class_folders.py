@@ -146,8 +146,9 @@ def _file_name(name: str, data: bytes) -> str:
 def _move(source: Path, place: Path) -> None:
     """Raises: OSError, after which the photo is where it was."""
     if source.is_symlink():
+        photo = source.resolve(strict=True)
         with replacing(place, sync=False) as temporary:
-            temporary.symlink_to(os.path.realpath(source))
+            temporary.symlink_to(photo)
         _remove(source, place)
         return
     try:

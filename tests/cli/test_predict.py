@@ -62,6 +62,14 @@ def test_a_pattern_stands_for_what_it_matches(predict, photos):
     ]
 
 
+def test_a_folder_that_a_pattern_matches_stands_for_its_photos(predict, photos):
+    assert paths_in(predict(photos / "te*", "--json")[1]) == sorted(map(str, (photos / "test").rglob("*.jpg")))
+
+
+def test_a_pattern_of_any_depth_gives_each_photo_once(predict, photos):
+    assert paths_in(predict(photos / "**", "--json")[1]) == sorted(map(str, photos.rglob("*.jpg")))
+
+
 def test_a_photo_whose_name_looks_like_a_pattern_is_that_photo(predict, photo):
     path = shutil.copy(photo, "[0].jpg")
     assert paths_in(predict(path, "--json")[1]) == [path]

@@ -103,6 +103,13 @@ def test_a_link_is_moved_as_a_link_to_the_same_photo(moving, tmp_path):
     assert not os.path.lexists(tmp_path / "links" / "b.jpg")
 
 
+def test_a_link_to_a_photo_that_is_gone_by_then_stays(moving, tmp_path):
+    (tmp_path / "b.jpg").symlink_to("a.jpg")
+    assert moving.file(answered(tmp_path / "b.jpg")) is None
+    assert (tmp_path / "b.jpg").is_symlink()
+    assert files(tmp_path) == {}
+
+
 def test_on_another_file_system_a_photo_is_copied_and_removed(moving, tmp_path, other_file_system):
     source = write(tmp_path / "a.jpg")
     moving.file(answered(source))
