@@ -65,6 +65,9 @@ class Preprocess:
         if (width, height) == size:
             return image
         shrinks = size[0] * size[1] < width * height
+        # Intel's IPP, which OpenCV would leave bicubic to, gives other pixels on other processors. What OpenCV computes
+        # itself is the same on all, and can be written in ONNX (inference/to_onnx). The switch is the thread's own.
+        cv2.ipp.setUseIPP(False)
         return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else _INTERPOLATION[self.interpolation])
 
     def to_dict(self) -> dict[str, Any]:

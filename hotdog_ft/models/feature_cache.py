@@ -25,7 +25,7 @@ from hotdog_ft.models.features import Features
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2
+FORMAT = 3
 LARGEST = 4 * 2**30
 """Bytes that the features may take in all; the ones unused for longest go first."""
 

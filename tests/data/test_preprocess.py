@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -37,6 +38,15 @@ def test_shrinking_does_not_alias():
     stripes[:, ::2] = 255
     out = Preprocess().for_test(stripes)
     assert np.abs(out.astype(int) - 128).max() <= 1
+
+
+def test_enlarging_asks_no_library_that_differs_by_processor():
+    image, preprocess = draw((9, 99, 200), 0, (100, 120)), Preprocess(interpolation="bicubic")
+    found = []
+    for ipp in (True, False):
+        cv2.ipp.setUseIPP(ipp)
+        found.append(preprocess.for_test(image))
+    np.testing.assert_array_equal(*found)
 
 
 def test_another_size_keeps_the_crops_proportion():
