@@ -19,7 +19,7 @@ import math
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -177,13 +177,8 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
     Raises: RunError, OSError.
     """
     with replacing(folder / "model.json") as json_path, replacing(folder / "net.params") as params_path:
-        try:
+        with written_by_mxnet(params_path, folder / "net.params"):
             classifier.net.save_parameters(str(params_path))
-            nd.load(str(params_path))  # MXNet doesn't notice when the end of a file can't be written
-        except mx.MXNetError as error:
-            if ran_out_of_memory(error):
-                raise
-            raise RunError(f"{folder / 'net.params'}: can't be written.", hint="Is the disk full?") from error
         described = {
             "format_version": FORMAT_VERSION,
             "architecture": classifier.architecture,
@@ -203,6 +198,21 @@ def save_model(folder: Path, classifier: Classifier, source: SourceWeights | Non
         json_path.write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
 
 
+@contextlib.contextmanager
+def written_by_mxnet(path: Path, name: Path | None = None) -> Iterator[None]:
+    """Raise RunError if the block, in which MXNet writes parameters to `path`, leaves less than a whole file.
+
+    name: what the user knows the file by, where that is another path.
+    """
+    try:
+        yield
+        nd.load(str(path))  # MXNet doesn't notice when the end of a file can't be written
+    except mx.MXNetError as error:
+        if ran_out_of_memory(error):
+            raise
+        raise RunError(f"{name or path}: can't be written.", hint="Is the disk full?") from error
+
+
 def save_quantized(folder: Path, net: gluon.SymbolBlock, original: Path) -> None:
     """Write a model folder whose network is in 8-bit integers; all else is as in the model folder `original`.
 
@@ -210,7 +220,8 @@ def save_quantized(folder: Path, net: gluon.SymbolBlock, original: Path) -> None
     """
     described = _read_json(original / "model.json")
     with replacing_folder(folder) as temporary:
-        net.export(str(temporary / "net"))
+        with written_by_mxnet(temporary / "net-0000.params", folder / "net.params"):
+            net.export(str(temporary / "net"))
         (temporary / "net-0000.params").rename(temporary / "net.params")
         described["quantized"] = "int8"
         described["parameters_sha256"] = sha256(temporary / "net.params")

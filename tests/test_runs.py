@@ -14,7 +14,7 @@ from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.folder import read_folder
 from hotdog_ft.errors import RunError
 from hotdog_ft.models.finetune import target_net
-from hotdog_ft.runs import Run, find_model, load_model, save_model
+from hotdog_ft.runs import Run, find_model, load_model, save_model, written_by_mxnet
 from hotdog_ft.training import EpochResult
 from tests.conftest import parameters
 
@@ -197,3 +197,14 @@ def test_the_test_accuracy_of_the_kept_model_goes_to_its_epoch():
         "loss 0.500, train acc 0.750, val acc 0.800, test acc 0.750",
         "100.0 examples/sec on [cpu(0)]",
     ]
+
+
+def test_parameters_of_which_the_end_is_missing_are_told(tmp_path):
+    path, name = tmp_path / ".temporary.params", tmp_path / "net.params"
+    nd.save(str(path), {"values": nd.zeros(1000)})
+    with written_by_mxnet(path, name):
+        whole = path.read_bytes()
+    with pytest.raises(RunError) as caught, written_by_mxnet(path, name):
+        path.write_bytes(whole[:-1])
+    assert caught.value.message == f"{name}: can't be written."
+    assert "disk" in caught.value.hint
