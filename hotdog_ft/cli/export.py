@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from hotdog_ft.cli.options import common_options, progress, run_option
+from hotdog_ft.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hotdog_ft.recipes.export import Exported
+    from hotdog_ft.recipes.export_elsewhere import Written
 
 
 @click.command()
 @run_option
 @click.option(
     "--format",
-    "_format",
-    type=click.Choice(["int8"]),
+    "form",
+    type=click.Choice(["onnx", "symbol", "int8"]),
     default="int8",
     show_default=True,
-    metavar="int8",
-    help="int8: 8-bit integers, for CPUs; a model folder that predict, evaluate and the Python API use as any other.",
+    metavar="onnx|symbol|int8",
+    help=(
+        "onnx: one file, photos in and probabilities out, for ONNX Runtime in any language and in browsers. "
+        "symbol: Gluon's, a symbol and its parameters, for plain MXNet. int8: 8-bit integers, for CPUs; a model folder "
+        "that predict, evaluate and the Python API use as any other."
+    ),
 )
-@click.option("--out", metavar="DIR", help="The new model folder.  [default: int8 in the run's folder]")
+@click.option(
+    "--out", metavar="PATH", help="The new file or folder.  [default: model.onnx, symbol or int8 in the run's folder]"
+)
+@click.option(
+    "--check",
+    metavar="PATH",
+    help="Write nothing: check what onnx or symbol has written, against the run's model.",
+)
 @click.option(
     "--data",
     metavar="hotdog|demo|DIR|ZIP",
-    help="Photos with train/, to calibrate by, and test/, to judge by.  [default: the run's own data]",
+    help="Photos with test/, to judge by, and for int8 train/, to calibrate by.  [default: the run's own data]",
 )
 @click.option(
     "--batch-size",
@@ -31,19 +49,52 @@ from hotdog_ft.cli.options import common_options, progress, run_option
     default=32,
     show_default=True,
     metavar="INTEGER",
-    help="Photos computed at once, to judge accuracy and speed.",
+    help="Photos computed at once.",
 )
 @common_options
-def export(run_folder: str, _format: str, out: str | None, data: str | None, batch_size: int) -> None:
-    """Write a run's model in another form, and say what that costs in accuracy.
+def export(run_folder: str, form: str, out: str | None, check: str | None, data: str | None, batch_size: int) -> None:
+    """Write a run's model in another form, and say how its answers compare.
+
+    onnx, symbol: up to 200 test photos are answered by both, and what was written stays only if no probability differs
+    by more than 0.0001. Large JPEGs, which predict decodes at a part of their size, are also compared with that.
 
     int8: the range of each layer's values is taken from up to 256 training photos; both models then answer the same
     test photos. Printed are both accuracies, their paired difference, and how much faster the integers are here.
     """
-    from hotdog_ft.recipes.export import export_int8
+    if check is not None and out is not None:
+        raise ConfigError("--out: nothing is written with --check.", hint="Leave one of the two out.")
+    if form == "int8" and check is None:
+        from hotdog_ft.recipes.export import export_int8
+
+        _print_int8(export_int8(run_folder, out, data, batch_size, progress=progress()), batch_size)
+        return
+    from hotdog_ft.recipes.export_elsewhere import check_exported, export_elsewhere
+
+    if check is not None:
+        _print_parity(check_exported(check, run_folder, data, batch_size, progress=progress()))
+    else:
+        written = export_elsewhere(form, run_folder, out, data, batch_size, progress=progress())
+        _print_parity(written)
+        click.echo(f"The model is in {written.path}.", err=True)
+
+
+def _print_parity(written: Written) -> None:
+    whole, reduced = written.parity.decoded, written.parity.reduced
+    click.echo(
+        f"{whole.photos} test photos: probabilities differ by at most {whole.largest:.1e}; "
+        f"the same class for {whole.same}"
+    )
+    if reduced.photos:
+        click.echo(
+            f"{reduced.photos} of them are large, and predict decodes them at a part of their size: "
+            f"from its probabilities these differ by {reduced.mean:.1e} on average, at most {reduced.largest:.1e}; "
+            f"the same class for {reduced.same}"
+        )
+
+
+def _print_int8(exported: Exported, batch_size: int) -> None:
     from hotdog_ft.stats import wilson_interval
 
-    exported = export_int8(run_folder, out, data, batch_size, progress=progress())
     for name, outcome in (("float32", exported.float32), ("int8", exported.int8)):
         right, total = int(outcome.right.sum()), len(outcome.right)
         low, high = wilson_interval(right, total)

@@ -65,7 +65,7 @@ def export_int8(
     classifier = load_model(model, [cpu])
     if isinstance(classifier.net, mx.gluon.SymbolBlock):
         raise RunError(f"{model}: is in 8-bit integers already.", hint="Give --run the run that it was made from.")
-    train, test = (_photos(model, classifier.classes, data, part, progress) for part in ("train", "test"))
+    train, test = (photos_of(model, classifier.classes, data, part, progress) for part in ("train", "test"))
     before = answer(classifier, test, cpu, batch_size, workers, progress)  # first, since it says of NaN what they are
     X = _some(train, classifier, workers or cores())
     net = quantize(classifier, X)
@@ -79,7 +79,8 @@ def export_int8(
     return Exported(folder, len(X), before, after, speedup)
 
 
-def _photos(model: Path, classes: tuple[str, ...], data: str | None, part: str, progress: Progress | None) -> Split:
+def photos_of(model: Path, classes: tuple[str, ...], data: str | None, part: str, progress: Progress | None) -> Split:
+    """A part of the data that the user named, or else of the run's own. Raises: ConfigError, DataError, RunError."""
     if data is None:
         return own_photos(model, classes, part, progress)[1]
     return open_labelled(data, classes, part, progress)[0]

@@ -76,3 +76,28 @@ def metrics(run: str | Path) -> list[dict]:
 def leftovers(run: str | Path) -> list[Path]:
     """Files that some process began to write and didn't finish."""
     return [path for path in Path(run).rglob("*") if path.name.startswith(".")]
+
+
+def two_lines(err: str) -> tuple[str, str]:
+    """The error and the hint, which are all there is but warnings."""
+    assert "Traceback" not in err
+    lines = [line for line in err.splitlines() if not line.startswith("Warning: ")]
+    assert len(lines) == 2, err
+    assert lines[0].startswith("Error: ")
+    assert lines[1].startswith("Hint: ")
+    assert max(map(len, lines)) < 600  # else nobody reads it
+    return lines[0].removeprefix("Error: "), lines[1].removeprefix("Hint: ")
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+from hotdog_ft.cli import main
+main(sys.argv[2:])
+"""
+
+
+def limited(size: int, arguments: list) -> subprocess.CompletedProcess:
+    """Run the command line as a process whose files can't grow beyond `size` bytes, as on a full disk."""
+    command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +12,7 @@ from hotdog_ft.backend import mx
 from hotdog_ft.data import sources
 from hotdog_ft.models import zoo
 from tests.cli.conftest import QUICK
+from tests.cli.processes import limited, two_lines
 from tests.conftest import hotdog_ft
 from tests.data.servers import refusing_url
 
@@ -140,17 +139,6 @@ CASES = {
 }
 
 
-def two_lines(err: str) -> tuple[str, str]:
-    """The error and the hint, which are all there is but warnings."""
-    assert "Traceback" not in err
-    lines = [line for line in err.splitlines() if not line.startswith("Warning: ")]
-    assert len(lines) == 2, err
-    assert lines[0].startswith("Error: ")
-    assert lines[1].startswith("Hint: ")
-    assert max(map(len, lines)) < 600  # else nobody reads it
-    return lines[0].removeprefix("Error: "), lines[1].removeprefix("Hint: ")
-
-
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_an_error_is_two_lines_that_name_what_is_wrong_and_the_fix(run_cli, photos, case):
     status, out, err = run_cli(*case.arguments())
@@ -213,20 +201,6 @@ def test_quiet_silences_warnings(run_cli, photos, quick):
 def test_quiet_keeps_results_and_errors(run_cli, quick):
     assert "examples/sec" in run_cli("train", *quick, "--quiet")[1]
     assert two_lines(run_cli("train", "--quiet", "--data", "nosuch")[2])
-
-
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-from hotdog_ft.cli import main
-main(sys.argv[2:])
-"""
-
-
-def limited(size: int, arguments: list):
-    """Run the command line as a process whose files can't grow beyond `size` bytes, as on a full disk."""
-    command = [sys.executable, "-c", LIMITED, str(size), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
 
 
 NET_PARAMS = 885_054  # bytes, of mobilenet0.25 with two classes
