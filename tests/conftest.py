@@ -28,6 +28,7 @@ def _own_place(tmp_path_factory, monkeypatch):
     for name in [name for name in os.environ if name.startswith("HOTDOG_FT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOTDOG_FT_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.delenv("MXNET_MKLDNN_ENABLED", raising=False)  # building a NASNet in this process sets it
     monkeypatch.setenv("MXNET_HOME", str(tmp_path_factory.mktemp("mxnet")))
     yield
     log = logging.getLogger("hotdog_ft")

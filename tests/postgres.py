@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,9 +32,9 @@ def running_server(folder: Path) -> Iterator[str]:
     if os.geteuid() == 0:
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        for parent in folder.parents[:3]:  # pytest's folders are for their owner alone
-            if parent != Path("/tmp") and parent.owner() == "root":
-                parent.chmod(parent.stat().st_mode | 0o011)
+        place = Path(tempfile.gettempdir())
+        for parent in itertools.takewhile(lambda parent: parent != place, folder.parents):
+            parent.chmod(parent.stat().st_mode | 0o011)  # pytest's folders are for their owner alone
         user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

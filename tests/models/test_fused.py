@@ -58,8 +58,7 @@ def test_fused_logits_are_the_plain_ones_in_batches_of_any_size(name):
 
 
 @pytest.fixture
-def net(toy_net, monkeypatch):
-    monkeypatch.delenv("MXNET_MKLDNN_ENABLED", raising=False)  # building a NASNet in this process sets it
+def net(toy_net):
     return toy_net([mx.cpu()], batch_norm=True)
 
 

@@ -148,7 +148,6 @@ def test_several_devices_train_like_one(toy_net, loaders, batch_size):
 def test_the_faster_graph_trains_to_the_same_parameters(
     bottleneck_net, photos, devices, options, statistics_stay, monkeypatch
 ):
-    monkeypatch.delenv("MXNET_MKLDNN_ENABLED", raising=False)  # building a NASNet in this process sets it
     is_faster = []
 
     def final(training_network):

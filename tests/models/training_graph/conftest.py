@@ -6,11 +6,6 @@ import pytest
 from hotdog_ft.backend import mx, nd
 
 
-@pytest.fixture(autouse=True)
-def onednn(monkeypatch):
-    monkeypatch.delenv("MXNET_MKLDNN_ENABLED", raising=False)  # building a NASNet in this process sets it
-
-
 @pytest.fixture
 def net(bottleneck_net):
     return bottleneck_net([mx.cpu()])
