@@ -30,6 +30,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "export",
+    "runs",
     "show",
     "data",
     "models",

@@ -138,7 +138,11 @@ def test_help_lists_every_command(run_cli):
     assert [name for name in COMMANDS if f"\n  {name} " not in out] == []
 
 
-GROUPS = {"data": ["fetch", "check"], "weights": ["list", "fetch", "verify", "import"]}
+GROUPS = {
+    "data": ["fetch", "check", "salvage"],
+    "runs": ["list", "compare", "clean"],
+    "weights": ["list", "fetch", "verify", "import"],
+}
 
 
 @pytest.mark.parametrize(
