@@ -21,6 +21,7 @@ from hotdog_ft.errors import HotdogError, Terminated, ran_out_of_memory
 from hotdog_ft.machine import launched_by
 
 COMMANDS = (
+    "init",
     "train",
     "scratch",
     "launch",
@@ -36,6 +37,7 @@ COMMANDS = (
     "models",
     "weights",
     "doctor",
+    "completion",
 )
 
 log = logging.getLogger("hotdog_ft")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hotdog_ft.cli.options import common_options, progress
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.files import printable
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def fetch(name: str) -> None:
 
 @data.command()
 @click.argument("archive", type=click.Path(exists=True, dir_okay=False), metavar="ZIP")
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", type=WORDS, metavar="DIR")
 @common_options
 def salvage(archive: str, folder: str) -> None:
     """Save the photos that are whole out of a ZIP that breaks off or is damaged.
@@ -53,10 +54,12 @@ def salvage(archive: str, folder: str) -> None:
 
 
 @data.command()
-@click.argument("path", envvar="HOTDOG_FT_DATA", default="hotdog", metavar="[hotdog|demo|DIR|ZIP]")
+@click.argument("path", type=WORDS, envvar="HOTDOG_FT_DATA", default="hotdog", metavar="[hotdog|demo|DIR|ZIP]")
 @click.option("--all", "show_all", is_flag=True, help=f"Show every finding, not only the {SHOWN} worst.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, as one JSON document.")
-@click.option("--sheet", metavar="FILE", help="Draw the findings to this PNG: photos side by side, the worst first.")
+@click.option(
+    "--sheet", type=WORDS, metavar="FILE", help="Draw the findings to this PNG: photos side by side, the worst first."
+)
 @click.option("--strict", is_flag=True, help="Exit with 1 when test leaks into train.")
 @click.option(
     "--seed",

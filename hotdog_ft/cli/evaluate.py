@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hotdog_ft.cli.options import common_options, computing_options, progress, run_option, tta_option
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.errors import ConfigError
 from hotdog_ft.files import printable
 
@@ -29,6 +30,7 @@ LISTED = 5
 @run_option
 @click.option(
     "--data",
+    type=WORDS,
     metavar="hotdog|demo|DIR|ZIP",
     help="Photos in class folders, named as the model's classes.  [default: the run's own data]",
 )
@@ -40,7 +42,7 @@ LISTED = 5
     help="The part to judge by.  [default: test; a folder without parts is taken whole]",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-@click.option("--csv", "csv_file", metavar="FILE", help="Write a line for each photo to this file.")
+@click.option("--csv", "csv_file", type=WORDS, metavar="FILE", help="Write a line for each photo to this file.")
 @click.option(
     "--out", metavar="DIR", help="Write confusion.png, reliability.png, mistakes.png and unsure.png to this folder."
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hotdog_ft.cli.options import common_options, progress, run_option
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,15 +31,20 @@ if TYPE_CHECKING:
     ),
 )
 @click.option(
-    "--out", metavar="PATH", help="The new file or folder.  [default: model.onnx, symbol or int8 in the run's folder]"
+    "--out",
+    type=WORDS,
+    metavar="PATH",
+    help="The new file or folder.  [default: model.onnx, symbol or int8 in the run's folder]",
 )
 @click.option(
     "--check",
+    type=WORDS,
     metavar="PATH",
     help="Write nothing: check what onnx or symbol has written, against the run's model.",
 )
 @click.option(
     "--data",
+    type=WORDS,
     metavar="hotdog|demo|DIR|ZIP",
     help="Photos with test/, to judge by, and for int8 train/, to calibrate by.  [default: the run's own data]",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hotdog_ft.cli.options import common_options, progress
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", type=WORDS, nargs=-1, metavar="[NAME]...")
 @click.option("--rank", is_flag=True, help="By ImageNet accuracy, with the speed on this machine, measured now.")
 @click.option("--again", is_flag=True, help="With --rank: measure anew what was measured before.")
 @common_options

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.config import (
     LARGEST_AUTO,
     Help,
@@ -66,6 +67,7 @@ def run_option(command: Callable) -> Callable:
         envvar="HOTDOG_FT_RUN",
         default="runs/latest",
         show_default=True,
+        type=WORDS,
         metavar="RUN",
         help="The run's folder, or a model folder.",
     )(command)
@@ -78,6 +80,7 @@ def computing_options(command: Callable) -> Callable:
         envvar="HOTDOG_FT_DEVICES",
         default="auto",
         show_default=True,
+        type=WORDS,
         metavar="auto|cpu|gpu:I",
         help="What to compute on.",
     )(command)
@@ -125,6 +128,7 @@ def training_options(defaults: Mapping[str, Any], without: tuple[str, ...] = ())
             command = _option(name, hint, {**TrainConfig().__dict__, **defaults}[name])(command)
         return click.option(
             "--config",
+            type=WORDS,
             envvar="HOTDOG_FT_CONFIG",
             metavar="FILE",
             help="YAML with these settings, as in `batch_size: 32`; options win over it.",
@@ -166,6 +170,7 @@ def resume_option(command: Callable) -> Callable:
     return click.option(
         "--resume",
         envvar="HOTDOG_FT_RESUME",
+        type=WORDS,
         metavar="RUN",
         help="Go on with a run that was broken off, with the settings it has; --epochs may be more than before.",
     )(command)
@@ -244,7 +249,7 @@ def _option(name: str, hint: Any, default: Any) -> Callable[[Callable], Callable
         metavar = "|".join(typing.get_args(plain))
     else:
         metavar = described.metavar or _METAVARS[types[0]]
-    return click.option(option_name(name), name, metavar=metavar, help=text)
+    return click.option(option_name(name), name, type=WORDS, metavar=metavar, help=text)
 
 
 def _shown(value: Any) -> str:

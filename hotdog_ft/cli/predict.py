@@ -15,6 +15,7 @@ import click
 
 from hotdog_ft.cli.answers import ORDERS, csv_answers, json_answers, order, table_answers
 from hotdog_ft.cli.options import common_options, computing_options, progress, run_option, tta_option
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ STDIN = "-"
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, type=WORDS, metavar="PATH...")
 @run_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a header.")
@@ -48,8 +49,8 @@ STDIN = "-"
     metavar="|".join(ORDERS),
     help=f"Wait for all answers, and sort them: {'; '.join(f'{name}: {text}' for name, text in ORDERS.items())}.",
 )
-@click.option("--copy-to", metavar="DIR", help="Copy each photo into the folder of its class in DIR.")
-@click.option("--move-to", metavar="DIR", help="Move each photo there.")
+@click.option("--copy-to", type=WORDS, metavar="DIR", help="Copy each photo into the folder of its class in DIR.")
+@click.option("--move-to", type=WORDS, metavar="DIR", help="Move each photo there.")
 @click.option("--preview", envvar="HOTDOG_FT_PREVIEW", is_flag=True, help="Show each photo, in the terminal.")
 @click.option(
     "--preview-as",

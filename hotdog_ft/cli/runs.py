@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hotdog_ft.cli.options import common_options, progress
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.config import RUNS, option_name
 from hotdog_ft.errors import ConfigError, RunError
 from hotdog_ft.files import printable
@@ -37,7 +38,7 @@ def runs(context: click.Context) -> None:
 
 
 @runs.command("list")
-@click.argument("place", default=str(RUNS), metavar="[DIR]")
+@click.argument("place", type=WORDS, default=str(RUNS), metavar="[DIR]")
 @click.option("--sort", type=click.Choice(SORTS), default="begun", show_default=True, help="The newest or best first.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with every setting.")
 @click.option("--csv", "as_csv", is_flag=True, help="Comma-separated values, with a header.")
@@ -66,9 +67,9 @@ def list_runs(place: str = str(RUNS), sort: str = "begun", as_json: bool = False
 
 
 @runs.command()
-@click.argument("folders", nargs=-1, required=True, metavar="RUN RUN...")
+@click.argument("folders", type=WORDS, nargs=-1, required=True, metavar="RUN RUN...")
 @click.option("--evaluate", is_flag=True, help="Have the models answer the first one's test photos, or --data's.")
-@click.option("--data", metavar="[hotdog|demo|DIR|ZIP]", help="Photos for --evaluate, of the same classes.")
+@click.option("--data", type=WORDS, metavar="hotdog|demo|DIR|ZIP", help="Photos for --evaluate, of the same classes.")
 @common_options
 def compare(folders: tuple[str, ...], evaluate: bool, data: str | None) -> None:
     """Show side by side in which settings runs differ, and what came out.
@@ -99,11 +100,13 @@ def compare(folders: tuple[str, ...], evaluate: bool, data: str | None) -> None:
 
 
 @runs.command()
-@click.argument("folders", nargs=-1, metavar="[RUN]...")
+@click.argument("folders", type=WORDS, nargs=-1, metavar="[RUN]...")
 @click.option("--broken-off", is_flag=True, help="All that were broken off.")
 @click.option("--keep", type=click.IntRange(0), metavar="N", help="All finished ones but the N newest.")
 @click.option("--checkpoints", is_flag=True, help="Of finished runs, only what --resume would go on from.")
-@click.option("--in", "place", default=str(RUNS), show_default=True, metavar="DIR", help="Where the runs are.")
+@click.option(
+    "--in", "place", type=WORDS, default=str(RUNS), show_default=True, metavar="DIR", help="Where the runs are."
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @common_options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hotdog_ft.cli.options import common_options, progress
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.config import TrainConfig
 
 
@@ -14,6 +15,7 @@ from hotdog_ft.config import TrainConfig
     envvar="HOTDOG_FT_DATA",
     default="hotdog",
     show_default=True,
+    type=WORDS,
     metavar="hotdog|demo|DIR|ZIP",
     help="The photos to look at.",
 )
@@ -34,7 +36,7 @@ from hotdog_ft.config import TrainConfig
     show_default=True,
     help="Of what is random in --augmented.",
 )
-@click.option("--out", default="show.png", show_default=True, metavar="FILE", help="The picture to write.")
+@click.option("--out", type=WORDS, default="show.png", show_default=True, metavar="FILE", help="The picture to write.")
 @common_options
 def show(data: str, augmented: bool, model: str, seed: int, out: str) -> None:
     """Draw the first 8 photos of the first class and the last 8 of the second."""

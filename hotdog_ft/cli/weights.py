@@ -7,6 +7,7 @@ import logging
 import click
 
 from hotdog_ft.cli.options import common_options, progress
+from hotdog_ft.cli.words import WORDS
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.errors import ConfigError
 
@@ -22,7 +23,7 @@ def weights(context: click.Context) -> None:
 
 
 @weights.command(name="list")
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", type=WORDS, nargs=-1, metavar="[NAME]...")
 @click.option("--here", is_flag=True, help="Only those that are on this machine.")
 @common_options
 def list_(names: tuple[str, ...], here: bool) -> None:
@@ -60,7 +61,7 @@ def list_(names: tuple[str, ...], here: bool) -> None:
 
 
 @weights.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", type=WORDS, nargs=-1, required=True, metavar="NAME...")
 @common_options
 def fetch(names: tuple[str, ...]) -> None:
     """Bring networks' weights into the cache, for a machine that goes offline.
@@ -104,7 +105,7 @@ def verify() -> int:
 
 
 @weights.command(name="import")
-@click.argument("file", metavar="FILE")
+@click.argument("file", type=WORDS, metavar="FILE")
 @click.option(
     "--model",
     envvar="HOTDOG_FT_MODEL",
