@@ -15,7 +15,7 @@ from benchmarks import against
 from benchmarks.machine import machine, versions
 from benchmarks.photos import link_photos
 from benchmarks.results import Results, table
-from benchmarks.suites import Setting, elapsed, loading, memory, peak, prediction, start, training
+from benchmarks.suites import Setting, elapsed, loading, memory, peak, prediction, start, training, workers
 from benchmarks.turns import Comparison, take_turns
 from hotdog_ft.data.folder import read_folder
 from hotdog_ft.data.sources import open_source
@@ -29,6 +29,7 @@ SUITES = {
     "time": elapsed,
     "memory": memory,
     "start": start,
+    "workers": workers,
 }
 QUICK = 1 / 12
 """The part of its time that a comparison gets with --quick: five minutes of the hour."""

@@ -15,8 +15,11 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from benchmarks.measure import use_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -72,6 +75,8 @@ class Contender:
     """The folder of the hotdog-ft run that it makes: the last epoch's metrics belong to the turn."""
     size: int | None = None
     """The number of photos, where the contenders differ in nothing else."""
+    cores: int | None = None
+    """How many of the machine's cores it may use; all without it."""
 
 
 @dataclass(frozen=True)
@@ -153,18 +158,23 @@ def _take_round(comparison: Comparison, measured: list[Measured], folder: Path, 
 
 
 def _take_turn(contender: Contender, folder: Path) -> Turn:
-    turn = run(contender.command, folder)
+    turn = run(contender.command, folder, contender.cores)
     if contender.run:
         turn.update(json.loads((folder / contender.run / "metrics.jsonl").read_text("utf-8").splitlines()[-1]))
     return turn
 
 
-def run(command: Command, folder: Path) -> Turn:
-    """Run a process in a folder to its end. Raises: TurnError."""
+def run(command: Command, folder: Path, cores: int | None = None) -> Turn:
+    """Run a process in a folder to its end, on so many cores. Raises: TurnError."""
     start = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+", errors="replace") as errors:
         process = subprocess.Popen(
-            [command.python, *command.arguments], cwd=folder, env=_environment(command), stdout=out, stderr=errors
+            [command.python, *command.arguments],
+            cwd=folder,
+            env=_environment(command),
+            stdout=out,
+            stderr=errors,
+            preexec_fn=partial(use_cores, cores),
         )
         try:
             _, status, usage = os.wait4(process.pid, 0)

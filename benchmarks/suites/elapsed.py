@@ -23,7 +23,7 @@ def comparisons(setting: Setting) -> list[Comparison]:
                 Contender(f"the book's code, {EPOCHS} epochs (extrapolated)", module("book", *book)),
             ),
             subject="a probe, cold cache",
-            minutes=9,
+            minutes=8,
             also=(ACCURACY,),
             notes=(
                 f"The book's time is {EPOCHS} passes over train/ at the measured speed of its code with resnet18_v2; "

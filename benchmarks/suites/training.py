@@ -34,6 +34,6 @@ def _comparison(setting: Setting, model: str, batch_size: int) -> Comparison:
         SPEED,
         contenders if model == FOR_THE_BOOK else contenders[1:],
         subject="hotdog-ft",
-        minutes=12 if model == FOR_THE_BOOK else 5,
+        minutes=10 if model == FOR_THE_BOOK else 5,
         notes=(NOTES[model],),
     )
