@@ -48,7 +48,7 @@ def section(context: click.Context, command: click.Command) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     options = [param for param in command.params if isinstance(param, click.Option)]
     records = [record for option in options if (record := option.get_help_record(context))]
-    rows = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in records]
+    rows = [f"| `{_cell(names)}` | {_plain(_cell(text))} |" for names, text in records]
     description = inspect.cleandoc(command.help or "")
     return "\n".join(
         [
@@ -68,6 +68,11 @@ def section(context: click.Context, command: click.Command) -> str:
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _plain(text: str) -> str:
+    """Brackets would be the beginning of a link."""
+    return text.replace("[", "\\[").replace("]", "\\]")
 
 
 if __name__ == "__main__":
