@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
+import pytest
+
 import hotdog_ft
-from tests.conftest import make_classes
+from hotdog_ft.data.photo import read_photo
+from tests.conftest import REPOSITORY, make_classes
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -16,6 +20,9 @@ def test_every_public_name_is_there_and_documented():
     for name in hotdog_ft.__all__:
         assert getattr(hotdog_ft, name).__doc__
     assert set(hotdog_ft.__all__) <= set(dir(hotdog_ft))
+    page = (REPOSITORY / "docs" / "api.md").read_text("utf-8")
+    described = re.findall(r"^::: hotdog_ft\.[\w.]*?(\w+)$", page, re.MULTILINE)
+    assert sorted(described) == sorted({*hotdog_ft.__all__, "errors"} - {"HotdogError"})
 
 
 def test_a_model_is_trained_and_used_from_python(photos, tmp_path):
@@ -27,3 +34,5 @@ def test_a_model_is_trained_and_used_from_python(photos, tmp_path):
     predictions = list(hotdog_ft.load(run.folder).predict(paths))
     assert [prediction.path for prediction in predictions] == [str(path) for path in paths]
     assert {prediction.label for prediction in predictions} <= {"green", "red"}
+    alone = hotdog_ft.load(run.folder).predict(read_photo(paths[0]))
+    assert alone.probabilities == pytest.approx(predictions[0].probabilities, abs=1e-6)

@@ -45,6 +45,9 @@ _REDUCED = {
 # EXIF's orientation -> the axis to mirror along, as cv2.flip has it, after changing rows for columns from 5 on.
 _MIRROR = {1: None, 2: 1, 3: -1, 4: 0, 5: None, 6: 1, 7: -1, 8: 0}
 
+ARRAY = "array"
+"""What a photo is called that is an array."""
+
 _JPEG = b"\xff\xd8"
 _HINT = "Open it with an image viewer; replace or remove it if that fails too."
 
@@ -92,14 +95,17 @@ class PhotoBytes(NamedTuple):
     data: bytes
 
 
-PhotoSource = Union[str, Path, PhotoBytes]
+PhotoSource = Union[str, Path, PhotoBytes, np.ndarray]
+"""A path, what a file would hold, or what is decoded already: uint8 RGB, shape (height, width, 3)."""
 
 
 def open_photo(source: PhotoSource) -> Photo:
-    """The photo at a path, or in bytes; a large JPEG not yet decoded. Raises: ImageError, as read_photo does.
+    """The photo at a path, in bytes, or in an array; a large JPEG not yet decoded. Raises: ImageError, as read_photo.
 
     What only decoding can tell of a large JPEG, its pixels raise.
     """
+    if isinstance(source, np.ndarray):
+        return Photo.of(_checked(source))
     name, data = source if isinstance(source, PhotoBytes) else (source, read_bytes(source))
     with _named(name):
         header = read_header(data) if data.startswith(_JPEG) else None
@@ -115,6 +121,16 @@ def open_photo(source: PhotoSource) -> Photo:
             return _decode_large(data, orientation, reduction)
 
     return Photo(width, height, decode, tuple(_REDUCED))
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    """An array, if it is a photo. Raises: ImageError."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ImageError(
+            f"{ARRAY} of {image.dtype}, shape {image.shape}: isn't a photo.",
+            hint="A photo is uint8 RGB, of shape (height, width, 3).",
+        )
+    return image
 
 
 def read_photo(path: str | Path) -> np.ndarray:

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional, Union, overload
 
 import cv2
 import numpy as np
 
 from hotdog_ft.backend import cores, memory_for, mx
 from hotdog_ft.data.address import is_url
-from hotdog_ft.data.photo import Photo, PhotoBytes, PhotoSource, open_photo
+from hotdog_ft.data.photo import ARRAY, Photo, PhotoBytes, PhotoSource, open_photo
 from hotdog_ft.data.stream import Pause, in_batches
 from hotdog_ft.data.web_photo import fetch_photo
 from hotdog_ft.errors import ConfigError, ImageError
@@ -104,15 +104,39 @@ class Predictor:
         classifier.hybridize(static_alloc=True, static_shape=True)
         self._network = FusedNetwork(classifier, device)
 
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a str is an Iterable[str], too, but one photo
+        self, photos: PhotoSource, thumbnail: int = 0, keep_data: bool = False
+    ) -> Prediction: ...
+
+    @overload
     def predict(
         self, photos: Iterable[Union[PhotoSource, Pause]], thumbnail: int = 0, keep_data: bool = False
-    ) -> Generator[Prediction, None, None]:
-        """One Prediction for each photo, in the photos' order; one that can't be read has its `error` set.
+    ) -> Generator[Prediction, None, None]: ...
 
-        photos: paths, addresses (http, https), or bytes with a name. Where they come slowly, PAUSE among them has all
-        before it answered. thumbnail: the longer side of the thumbnails, in pixels; 0 for none. keep_data: whether
-        predictions have the bytes of what isn't a file.
+    def predict(
+        self,
+        photos: Union[PhotoSource, Iterable[Union[PhotoSource, Pause]]],
+        thumbnail: int = 0,
+        keep_data: bool = False,
+    ) -> Union[Prediction, Generator[Prediction, None, None]]:
+        """Of one photo its Prediction; of many one for each, in their order, each as soon as it can be.
+
+        photos: one, or as many as there are: paths, addresses (http, https), bytes with a name, or arrays (uint8 RGB,
+        shape (height, width, 3)). Where they come slowly, PAUSE among them has all before it answered. thumbnail: the
+        longer side of the thumbnails, in pixels; 0 for none. keep_data: whether predictions have the bytes of what
+        isn't a file. Raises: ImageError, when the one photo can't be read; of many, that one has its `error` set.
         """
+        if isinstance(photos, (str, Path, PhotoBytes)) or (isinstance(photos, np.ndarray) and photos.ndim == 3):
+            (prediction,) = self._answers([photos], thumbnail, keep_data)
+            if prediction.error is not None:
+                raise ImageError(prediction.error, hint="Give another photo, or the right path.")
+            return prediction
+        return self._answers(photos, thumbnail, keep_data)
+
+    def _answers(
+        self, photos: Iterable[Union[PhotoSource, Pause]], thumbnail: int, keep_data: bool
+    ) -> Generator[Prediction, None, None]:
         unwanted = threading.Event()
         read = functools.partial(self._read, unwanted=unwanted, thumbnail=thumbnail, keep_data=keep_data)
         try:
@@ -137,7 +161,7 @@ class Predictor:
             return (logits / (self.classifier.temperature or 1.0)).softmax(axis=1).asnumpy()
 
     def _read(self, source: PhotoSource, unwanted: threading.Event, thumbnail: int, keep_data: bool) -> _Read:
-        name = source.name if isinstance(source, PhotoBytes) else str(source)
+        name = _name(source)
         try:
             if isinstance(source, str) and is_url(source):
                 source = fetch_photo(source, unwanted)
@@ -156,6 +180,12 @@ class Predictor:
         label = max(named, key=lambda name: named[name])
         shown = UNKNOWN if named[label] < self.unknown_below else label
         return Prediction(photo.path, shown, named[label], named, thumbnail=photo.thumbnail, data=photo.data)
+
+
+def _name(source: PhotoSource) -> str:
+    if isinstance(source, np.ndarray):
+        return ARRAY
+    return source.name if isinstance(source, PhotoBytes) else str(source)
 
 
 def _in_small(photo: Photo, side: int) -> np.ndarray:

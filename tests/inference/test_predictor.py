@@ -7,8 +7,8 @@ import pytest
 from scipy.special import softmax
 
 from hotdog_ft.backend import mx, nd
-from hotdog_ft.data.photo import read_photo
-from hotdog_ft.errors import ConfigError
+from hotdog_ft.data.photo import PhotoBytes, read_photo
+from hotdog_ft.errors import ConfigError, ImageError
 from hotdog_ft.inference.predictor import Predictor
 
 
@@ -51,6 +51,40 @@ def test_answers_come_in_the_order_of_the_paths(predictor, paths):
 
 def test_there_are_no_answers_without_paths(predictor):
     assert list(predictor.predict([])) == []
+
+
+def test_one_photo_has_one_answer_however_it_is_given(predictor, paths):
+    (expected,) = predictor.predict([paths[0]])
+    assert predictor.predict(paths[0]) == expected
+    assert predictor.predict(str(paths[0])) == expected
+    in_bytes = predictor.predict(PhotoBytes("dinner", paths[0].read_bytes()))
+    in_memory = predictor.predict(read_photo(paths[0]))
+    assert (in_bytes.path, in_memory.path) == ("dinner", "array")
+    assert in_bytes.probabilities == in_memory.probabilities == expected.probabilities
+
+
+def test_an_array_of_photos_is_many(predictor, paths):
+    stack = np.stack([read_photo(paths[0]), read_photo(paths[0])[:, ::-1]])
+    first, second = predictor.predict(stack)
+    assert first == predictor.predict(stack[0])
+    assert second == predictor.predict(stack[1])
+
+
+def test_one_photo_that_cant_be_read_is_an_error(predictor, tmp_path):
+    with pytest.raises(ImageError, match=r"nowhere\.jpg: No such file"):
+        predictor.predict(tmp_path / "nowhere.jpg")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [np.zeros((8, 8, 3), np.float32), np.zeros((8, 8, 4), np.uint8), np.zeros((0, 8, 3), np.uint8)],
+    ids=["float", "alpha", "empty"],
+)
+def test_an_array_that_isnt_a_photo_is_an_error_that_says_what_is(predictor, image):
+    with pytest.raises(ImageError, match="isn't a photo"):
+        predictor.predict(image)
+    (prediction,) = predictor.predict([image])
+    assert "isn't a photo" in prediction.error
 
 
 def test_a_broken_photo_has_an_error_and_the_others_their_answers(predictor, paths, tmp_path):
