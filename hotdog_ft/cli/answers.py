@@ -38,20 +38,25 @@ def json_answers(top: int | None) -> Write:
                 "probability": prediction.probability,
                 "probabilities": dict(most_probable(prediction, top)) if top else prediction.probabilities,
             }
+            if prediction.explanation_path is not None:
+                record["explanation"] = prediction.explanation_path
         click.echo(json.dumps(record))
 
     return write
 
 
-def csv_answers(classes: Sequence[str], top: int | None) -> Write:
-    """A header and a row a photo. top: as many labels with probabilities, in place of a column a class."""
+def csv_answers(classes: Sequence[str], top: int | None, explained: bool = False) -> Write:
+    """A header and a row a photo.
+
+    top: as many labels with probabilities, in place of a column a class. explained: a column for the explanations.
+    """
     writer = csv.writer(sys.stdout)
     if top:
         ranks = range(2, min(top, len(classes)) + 1)
         columns = [f"{name}_{rank}" for rank in ranks for name in ("label", "probability")]
     else:
         columns = list(map(printable, classes))
-    writer.writerow(["path", "label", "probability", *columns, "error"])
+    writer.writerow(["path", "label", "probability", *columns, *(["explanation"] if explained else []), "error"])
     sys.stdout.flush()
 
     def write(prediction: Prediction) -> None:
@@ -63,6 +68,8 @@ def csv_answers(classes: Sequence[str], top: int | None) -> Write:
                     values += [printable(label), probability]
             else:
                 values += prediction.probabilities.values()
+        if explained:
+            values.append(printable(prediction.explanation_path or ""))
         writer.writerow([printable(prediction.path), *values, printable(prediction.error or "")])
         sys.stdout.flush()
 

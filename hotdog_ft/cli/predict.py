@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from hotdog_ft.data.photo import PhotoSource
     from hotdog_ft.data.stream import Pause
     from hotdog_ft.inference.class_folders import ClassFolders
-    from hotdog_ft.inference.predictor import Prediction
+    from hotdog_ft.inference.explained_folder import ExplainedFolder
+    from hotdog_ft.inference.predictor import Prediction, Predictor
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,13 @@ STDIN = "-"
 )
 @click.option("--copy-to", type=WORDS, metavar="DIR", help="Copy each photo into the folder of its class in DIR.")
 @click.option("--move-to", type=WORDS, metavar="DIR", help="Move each photo there.")
+@click.option(
+    "--explain",
+    "explain_to",
+    type=WORDS,
+    metavar="DIR",
+    help="Write to DIR what the network saw of each photo, coloured where it looked (Grad-CAM).",
+)
 @click.option("--preview", envvar="HOTDOG_FT_PREVIEW", is_flag=True, help="Show each photo, in the terminal.")
 @click.option(
     "--preview-as",
@@ -81,6 +89,7 @@ def predict(
     sort: str | None,
     copy_to: str | None,
     move_to: str | None,
+    explain_to: str | None,
     preview: bool,
     preview_as: str,
     batch_size: int,
@@ -93,14 +102,14 @@ def predict(
 
     PATH is a photo, a folder of photos, a pattern such as 'photos/*.jpg', an address (https://…), or - for standard
     input: paths and addresses, one a line, or one image. Answers come in that order, each as soon as it is known. The
-    exit status is 1 if a photo could not be read, or not be moved or copied.
+    exit status is 1 if a photo could not be read, or not be moved, copied or explained.
     """
     if not 0 <= unknown_below <= 1:
         raise ConfigError(
             f"--unknown-below: should be from 0 to 1 (given: {unknown_below:g}).", hint="Give a probability, as in 0.8."
         )
     _check_form(as_json, as_csv, preview)
-    _check_places(paths, copy_to, move_to)
+    _check_places(paths, copy_to, move_to, explain_to)
 
     from hotdog_ft.cli.photo_arguments import expand
     from hotdog_ft.inference.predictor import load
@@ -108,6 +117,7 @@ def predict(
     predictor = load(run_folder, devices, batch_size, workers, unknown_below, mirror=tta == "flip")
     classes = predictor.classifier.classes
     folders = _class_folders(copy_to, move_to, classes)
+    explained = _explained_folder(explain_to, predictor) if explain_to is not None else None
     picture = _preview(preview_as) if preview else None
     photos: Iterable[PhotoSource | Pause] = expand(paths)
     bar = _bar(paths)
@@ -115,10 +125,17 @@ def predict(
         photos = list(photos)
         bar = functools.partial(bar, total=len(photos)) if len(photos) > 1 else None
 
-    write = json_answers(top) if as_json else csv_answers(classes, top) if as_csv else table_answers(classes, top)
+    if as_json:
+        write = json_answers(top)
+    elif as_csv:
+        write = csv_answers(classes, top, explained is not None)
+    else:
+        write = table_answers(classes, top)
     failed = False
-    with contextlib.closing(predictor.predict(photos, picture.side if picture else 0, copy_to is not None)) as answers:
-        predictions: Iterable[Prediction] = _filed(answers, folders) if folders else answers
+    side = picture.side if picture else 0
+    with contextlib.closing(predictor.predict(photos, side, copy_to is not None, explained is not None)) as answers:
+        predictions: Iterable[Prediction] = _explained(answers, explained) if explained else answers
+        predictions = _filed(predictions, folders) if folders else predictions
         if bar:
             predictions = bar(predictions)
         if sort:
@@ -132,6 +149,9 @@ def predict(
     if folders:
         log.info("%s", folders.summary())
         failed |= folders.failed > 0
+    if explained:
+        log.info("%s", explained.summary())
+        failed |= explained.failed > 0
     return 1 if failed else 0
 
 
@@ -142,7 +162,7 @@ def _check_form(as_json: bool, as_csv: bool, preview: bool) -> None:
         raise ConfigError(f"{' and '.join(chosen)} exclude each other.", hint="Choose one of them.")
 
 
-def _check_places(paths: Sequence[str], copy_to: str | None, move_to: str | None) -> None:
+def _check_places(paths: Sequence[str], copy_to: str | None, move_to: str | None, explain_to: str | None) -> None:
     """Raises: ConfigError, for photos that can't be read twice or moved, and folders that are none."""
     from hotdog_ft.data.address import is_url
 
@@ -150,7 +170,7 @@ def _check_places(paths: Sequence[str], copy_to: str | None, move_to: str | None
         raise ConfigError("--copy-to and --move-to exclude each other.", hint="Choose one of them.")
     if paths.count(STDIN) > 1:
         raise ConfigError("-: given twice.", hint="Standard input can be read once.")
-    for option, folder in (("--copy-to", copy_to), ("--move-to", move_to)):
+    for option, folder in (("--copy-to", copy_to), ("--move-to", move_to), ("--explain", explain_to)):
         if folder == "" or (folder is not None and os.path.lexists(folder) and not os.path.isdir(folder)):
             raise ConfigError(f"{option}: {folder!r} is no folder.", hint="Name a folder; it is made if need be.")
     if move_to is not None:
@@ -165,6 +185,20 @@ def _class_folders(copy_to: str | None, move_to: str | None, classes: Sequence[s
 
     root = copy_to if move_to is None else move_to
     return ClassFolders(Path(root), [*classes, UNKNOWN], move=move_to is not None) if root is not None else None
+
+
+def _explained_folder(folder: str, predictor: Predictor) -> ExplainedFolder:
+    """Where explanations go. Raises: RunError, when nothing can be explained; OSError, when it can't be made."""
+    from hotdog_ft.inference.explained_folder import ExplainedFolder
+
+    _ = predictor.explainer
+    return ExplainedFolder(Path(folder))
+
+
+def _explained(predictions: Iterable[Prediction], folder: ExplainedFolder) -> Iterator[Prediction]:
+    """The predictions, each when its explanation has been written."""
+    for prediction in predictions:
+        yield prediction if prediction.error is not None else folder.file(prediction)
 
 
 def _filed(predictions: Iterable[Prediction], folders: ClassFolders) -> Iterator[Prediction]:

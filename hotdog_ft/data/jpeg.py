@@ -1,12 +1,15 @@
-"""What stands before the picture in a JPEG: how large it is, how it is coded, and which side is up.
+"""JPEG: what stands before the picture (how large it is, how it is coded, and which side is up), and writing one.
 
-A library that opens the file would tell this too, but takes longer to do so than a small photo takes to decode.
+A library that opens the file would tell the first, too, but takes longer to do so than a small photo takes to decode.
 """
 
 from __future__ import annotations
 
 import struct
 from typing import NamedTuple
+
+import cv2
+import numpy as np
 
 from hotdog_ft.errors import ImageError
 
@@ -48,6 +51,12 @@ def read_header(data: bytes) -> Header:
             return Header(components, width, height, orientation)
         position += 2 + _length(data, position)
     raise ImageError("the JPEG breaks off before its picture begins.", hint=_FETCH_AGAIN)
+
+
+def as_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """A picture's JPEG. image: uint8 RGB, shape (height, width, 3). quality: from 1 to 100."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def _length(data: bytes, position: int) -> int:

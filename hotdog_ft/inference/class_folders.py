@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import logging
 import os
-import re
 import shutil
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from hotdog_ft.data.address import is_url
-from hotdog_ft.data.look import FORMATS, format_of
 from hotdog_ft.errors import DataError
 from hotdog_ft.files import replacing
+from hotdog_ft.inference.names import NewNames, file_name, folder_names
 from hotdog_ft.inference.predictor import Prediction
 
 log = logging.getLogger(__name__)
-
-LONGEST_NAME = 200
-"""Bytes of a name that are kept: file systems take 255, and numbers and temporary names need some."""
 
 
 class ClassFolders:
@@ -39,7 +32,7 @@ class ClassFolders:
         self.folders = {label: root / name for label, name in folder_names(labels).items()}
         self.counts = dict.fromkeys(self.folders, 0)
         self.failed = 0
-        self._numbers: dict[Path, int] = {}
+        self._names = NewNames()
 
     def file(self, prediction: Prediction) -> Path | None:
         """Put a photo that was answered into its class's folder. Returns where it is now.
@@ -76,71 +69,16 @@ class ClassFolders:
     def _write(self, name: str, data: bytes | None, folder: Path) -> Path:
         if self.move or data is None:
             raise DataError("it is no file.", hint="Use --copy-to.")
-        with self._new_place(folder, _file_name(name, data)) as place, replacing(place) as temporary:
+        with self._names.held(folder, file_name(name, data)) as place, replacing(place) as temporary:
             temporary.write_bytes(data)
         return place
 
     def _take(self, source: Path, folder: Path) -> Path:
         if os.path.samefile(source.parent, folder):
             return source
-        with self._new_place(folder, source.name) as place:
+        with self._names.held(folder, source.name) as place:
             (_move if self.move else _copy)(source, place)
         return place
-
-    @contextlib.contextmanager
-    def _new_place(self, folder: Path, name: str) -> Iterator[Path]:
-        """A path in the folder that nobody else has, held by an empty file, which goes if the block fails."""
-        stem, suffix = os.path.splitext(name)
-        plain = folder / (_cut(stem, LONGEST_NAME - len(os.fsencode(suffix))) + suffix)
-        for number in itertools.count(self._numbers.get(plain, 1)):
-            place = plain if number == 1 else plain.with_name(f"{plain.stem}-{number}{suffix}")
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-                break
-        self._numbers[plain] = number + 1
-        held = os.stat(place)
-        try:
-            yield place
-        except BaseException:
-            with contextlib.suppress(OSError):
-                if os.path.samestat(os.lstat(place), held):  # and not what Ctrl-C came too late for
-                    place.unlink()
-            raise
-
-
-def folder_names(labels: Iterable[str]) -> dict[str, str]:
-    """A valid folder's name for each label, no two the same, nor the same but for upper case."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for label in labels:
-        plain = name = _cut(_valid(label), LONGEST_NAME)
-        numbers = itertools.count(2)
-        while name.casefold() in taken:
-            name = f"{plain}-{next(numbers)}"
-        taken.add(name.casefold())
-        names[label] = name
-    return names
-
-
-def _valid(name: str) -> str:
-    """The name without what some file system or shell can't bear; it isn't hidden, nor seems to be an option."""
-    name = unicodedata.normalize("NFC", name)
-    name = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in name).strip(" ")
-    return re.sub(r"^[.-]|\.$", "_", name) or "_"
-
-
-def _cut(text: str, size: int) -> str:
-    """As much of the text as fits into so many bytes of UTF-8."""
-    return os.fsencode(text)[: max(size, 1)].decode("utf-8", "ignore") if len(os.fsencode(text)) > size else text
-
-
-def _file_name(name: str, data: bytes) -> str:
-    """A name for what came from an address or from standard input (`-`), with its format's suffix."""
-    stem, suffix = os.path.splitext(_valid(os.path.basename(unquote(urlsplit(name).path))))
-    if not is_url(name):
-        stem, suffix = "stdin", ""
-    suffixes = FORMATS.get(format_of(data) or "", (suffix,))
-    return (stem.strip("_. ") or "photo") + (suffix if suffix.lower() in suffixes else suffixes[0])
 
 
 def _move(source: Path, place: Path) -> None:

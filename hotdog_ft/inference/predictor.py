@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Union, overload
@@ -18,6 +18,7 @@ from hotdog_ft.data.photo import ARRAY, Photo, PhotoBytes, PhotoSource, open_pho
 from hotdog_ft.data.stream import Pause, in_batches
 from hotdog_ft.data.web_photo import fetch_photo
 from hotdog_ft.errors import ConfigError, ImageError
+from hotdog_ft.inference.explain import SHOWN, Explainer, overlay
 from hotdog_ft.inference.outcome import logits_of
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.models.fused import FusedNetwork
@@ -41,6 +42,10 @@ class Prediction:
     """The photo in small, where asked for: uint8 RGB, shape (height, width, 3)."""
     data: Optional[bytes] = field(default=None, repr=False, compare=False)
     """The bytes of a photo that isn't a file, where asked for."""
+    explanation: Optional[np.ndarray] = field(default=None, repr=False, compare=False)
+    """What the network saw, coloured where it looked, where asked for: uint8 RGB, shape (SHOWN, SHOWN, 3)."""
+    explanation_path: Optional[str] = None
+    """The file that it was written to, where it was."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class _Read:
     error: Optional[str] = None
     thumbnail: Optional[np.ndarray] = None
     data: Optional[bytes] = None
+    shown: Optional[np.ndarray] = None
+    """What the network sees of the photo, for people: uint8 RGB, shape (SHOWN, SHOWN, 3)."""
 
 
 UNKNOWN = "unknown"
@@ -104,14 +111,23 @@ class Predictor:
         classifier.hybridize(static_alloc=True, static_shape=True)
         self._network = FusedNetwork(classifier, device)
 
+    @functools.cached_property
+    def explainer(self) -> Explainer:
+        """What tells where the network looked. Raises: RunError, when nothing can."""
+        return Explainer(self.classifier, self._network.device)
+
     @overload
     def predict(  # type: ignore[overload-overlap]  # a str is an Iterable[str], too, but one photo
-        self, photos: PhotoSource, thumbnail: int = 0, keep_data: bool = False
+        self, photos: PhotoSource, thumbnail: int = 0, keep_data: bool = False, explain: bool = False
     ) -> Prediction: ...
 
     @overload
     def predict(
-        self, photos: Iterable[Union[PhotoSource, Pause]], thumbnail: int = 0, keep_data: bool = False
+        self,
+        photos: Iterable[Union[PhotoSource, Pause]],
+        thumbnail: int = 0,
+        keep_data: bool = False,
+        explain: bool = False,
     ) -> Generator[Prediction, None, None]: ...
 
     def predict(
@@ -119,35 +135,35 @@ class Predictor:
         photos: Union[PhotoSource, Iterable[Union[PhotoSource, Pause]]],
         thumbnail: int = 0,
         keep_data: bool = False,
+        explain: bool = False,
     ) -> Union[Prediction, Generator[Prediction, None, None]]:
         """Of one photo its Prediction; of many one for each, in their order, each as soon as it can be.
 
         photos: one, or as many as there are: paths, addresses (http, https), bytes with a name, or arrays (uint8 RGB,
         shape (height, width, 3)). Where they come slowly, PAUSE among them has all before it answered. thumbnail: the
         longer side of the thumbnails, in pixels; 0 for none. keep_data: whether predictions have the bytes of what
-        isn't a file. Raises: ImageError, when the one photo can't be read; of many, that one has its `error` set.
+        isn't a file. explain: whether they have an explanation, of the most probable class. Raises: ImageError, when
+        the one photo can't be read; of many, that one has its `error` set; RunError, when nothing can be explained.
         """
         if isinstance(photos, (str, Path, PhotoBytes)) or (isinstance(photos, np.ndarray) and photos.ndim == 3):
-            (prediction,) = self._answers([photos], thumbnail, keep_data)
+            (prediction,) = self._answers([photos], thumbnail, keep_data, explain)
             if prediction.error is not None:
                 raise ImageError(prediction.error, hint="Give another photo, or the right path.")
             return prediction
-        return self._answers(photos, thumbnail, keep_data)
+        return self._answers(photos, thumbnail, keep_data, explain)
 
     def _answers(
-        self, photos: Iterable[Union[PhotoSource, Pause]], thumbnail: int, keep_data: bool
+        self, photos: Iterable[Union[PhotoSource, Pause]], thumbnail: int, keep_data: bool, explain: bool
     ) -> Generator[Prediction, None, None]:
         unwanted = threading.Event()
-        read = functools.partial(self._read, unwanted=unwanted, thumbnail=thumbnail, keep_data=keep_data)
+        read = functools.partial(
+            self._read, unwanted=unwanted, thumbnail=thumbnail, keep_data=keep_data, explain=explain
+        )
         try:
             for batch in in_batches(read, photos, self.workers, self.batch_size):
-                good = [photo.image for photo in batch if photo.image is not None]
-                probabilities = iter(self.predict_images(np.stack(good)) if good else ())
+                answers = self._judged([photo for photo in batch if photo.image is not None])
                 for photo in batch:
-                    if photo.image is None:
-                        yield Prediction(photo.path, error=photo.error)
-                    else:
-                        yield self._prediction(photo, next(probabilities))
+                    yield Prediction(photo.path, error=photo.error) if photo.image is None else next(answers)
         finally:
             unwanted.set()
 
@@ -160,26 +176,49 @@ class Predictor:
             logits = logits_of(self._network, X, self.mirror)
             return (logits / (self.classifier.temperature or 1.0)).softmax(axis=1).asnumpy()
 
-    def _read(self, source: PhotoSource, unwanted: threading.Event, thumbnail: int, keep_data: bool) -> _Read:
+    def _read(
+        self, source: PhotoSource, unwanted: threading.Event, thumbnail: int, keep_data: bool, explain: bool
+    ) -> _Read:
         name = _name(source)
+        preprocess = self.classifier.preprocess
         try:
             if isinstance(source, str) and is_url(source):
                 source = fetch_photo(source, unwanted)
             photo = open_photo(source)
             return _Read(
                 name,
-                self.classifier.preprocess.for_test(photo),
+                preprocess.for_test(photo),
                 thumbnail=_in_small(photo, thumbnail) if thumbnail else None,
                 data=source.data if keep_data and isinstance(source, PhotoBytes) else None,
+                shown=preprocess.at(SHOWN).for_test(photo) if explain else None,
             )
         except ImageError as error:
             return _Read(name, error=error.message)
 
-    def _prediction(self, photo: _Read, probabilities: np.ndarray) -> Prediction:
+    def _judged(self, photos: list[_Read]) -> Iterator[Prediction]:
+        """The predictions for photos that could be read."""
+        if not photos:
+            return
+        X = np.stack([photo.image for photo in photos if photo.image is not None])
+        probabilities = self.predict_images(X)
+        if photos[0].shown is None:
+            yield from map(self._prediction, photos, probabilities)
+            return
+        maps = self.explainer.explain(X, probabilities.argmax(axis=1))
+        yield from map(self._prediction, photos, probabilities, maps)
+
+    def _prediction(self, photo: _Read, probabilities: np.ndarray, speaking: np.ndarray | None = None) -> Prediction:
         named = {name: float(p) for name, p in zip(self.classifier.classes, probabilities)}
         label = max(named, key=lambda name: named[name])
-        shown = UNKNOWN if named[label] < self.unknown_below else label
-        return Prediction(photo.path, shown, named[label], named, thumbnail=photo.thumbnail, data=photo.data)
+        return Prediction(
+            photo.path,
+            label=UNKNOWN if named[label] < self.unknown_below else label,
+            probability=named[label],
+            probabilities=named,
+            thumbnail=photo.thumbnail,
+            data=photo.data,
+            explanation=None if photo.shown is None or speaking is None else overlay(photo.shown, speaking),
+        )
 
 
 def _name(source: PhotoSource) -> str:

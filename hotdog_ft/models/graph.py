@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import collections
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
 from hotdog_ft.backend import gluon, mx, nd
 
 Forward = Callable[[nd.NDArray], nd.NDArray]
+Entry = tuple["Node", int]
+"""One of a node's outputs."""
 
 
 @dataclass(eq=False)
@@ -19,14 +21,14 @@ class Node:
 
     op: str
     name: str
-    inputs: list[tuple[Node, int]] = field(default_factory=list)
+    inputs: list[Entry] = field(default_factory=list)
     """Each a node, and which of its outputs."""
     attrs: dict[str, str] = field(default_factory=dict)
     shape: Optional[tuple[int, ...]] = None
     """Of a variable or of what is made of variables alone, where known."""
 
 
-def read_graph(symbol: mx.sym.Symbol, shapes: dict[str, tuple[int, ...]]) -> list[tuple[Node, int]]:
+def read_graph(symbol: mx.sym.Symbol, shapes: dict[str, tuple[int, ...]]) -> list[Entry]:
     """The symbol's outputs, each a node and which of its outputs. shapes: those of variables, by name."""
     written = json.loads(symbol.tojson())
     nodes = [
@@ -38,12 +40,12 @@ def read_graph(symbol: mx.sym.Symbol, shapes: dict[str, tuple[int, ...]]) -> lis
     return [(nodes[number], output) for number, output, _ in written["heads"]]
 
 
-def write_graph(outputs: list[tuple[Node, int]]) -> mx.sym.Symbol:
+def write_graph(outputs: list[Entry]) -> mx.sym.Symbol:
     """The symbol with these outputs."""
     nodes = in_order(outputs)
     number = {node: i for i, node in enumerate(nodes)}
 
-    def entries(inputs: list[tuple[Node, int]]) -> list[list[int]]:
+    def entries(inputs: list[Entry]) -> list[list[int]]:
         return [[number[node], output, 0] for node, output in inputs]
 
     written = {
@@ -57,7 +59,7 @@ def write_graph(outputs: list[tuple[Node, int]]) -> mx.sym.Symbol:
     return mx.sym.load_json(json.dumps(written))
 
 
-def in_order(outputs: list[tuple[Node, int]]) -> list[Node]:
+def in_order(outputs: list[Entry]) -> list[Node]:
     """Every node that the outputs need, after those that it needs itself."""
     found: dict[Node, None] = {}
     waiting = [node for node, _ in reversed(outputs)]
@@ -72,7 +74,7 @@ def in_order(outputs: list[tuple[Node, int]]) -> list[Node]:
     return list(found)
 
 
-def users_of(outputs: list[tuple[Node, int]]) -> dict[Node, list[Node]]:
+def users_of(outputs: list[Entry]) -> dict[Node, list[Node]]:
     """The nodes that compute from each node; an output of the graph counts as one more."""
     users: dict[Node, list[Node]] = collections.defaultdict(list)
     for node in in_order(outputs):
@@ -83,17 +85,24 @@ def users_of(outputs: list[tuple[Node, int]]) -> dict[Node, list[Node]]:
     return users
 
 
-def cached_operator(symbol: mx.sym.Symbol, values: dict[str, nd.NDArray]) -> Forward:
-    """The function of its input `data` that the symbol is, with static memory: a call writes where the last one did.
+def cached_operator(
+    symbol: mx.sym.Symbol, values: dict[str, nd.NDArray], inputs: Sequence[str] = ("data",)
+) -> Callable[..., nd.NDArray]:
+    """The function of its inputs that the symbol is, with static memory: a call writes where the last one did.
 
-    values: every other input, by name; those of other names are not used.
+    values: every other input, by name; those of other names are not used. A symbol of several outputs gives a list.
     """
     names = symbol.list_inputs()
-    (data,) = (i for i, name in enumerate(names) if name == "data")
-    others = [i for i in range(len(names)) if i != data]
-    flags = [("data_indices", [data]), ("param_indices", others), ("static_alloc", True), ("static_shape", True)]
+    given = [names.index(name) for name in inputs]
+    others = [i for i in range(len(names)) if i not in given]
+    flags = [("data_indices", given), ("param_indices", others), ("static_alloc", True), ("static_shape", True)]
     operator = nd.CachedOp(symbol, flags)
-    return lambda X: operator(*(X if name == "data" else values[name] for name in names))
+
+    def compute(*arrays: nd.NDArray) -> nd.NDArray:
+        by_name = {**values, **dict(zip(inputs, arrays))}
+        return operator(*(by_name[name] for name in names))
+
+    return compute
 
 
 def values_on(device: mx.Context, net: gluon.HybridBlock) -> dict[str, nd.NDArray]:

@@ -20,9 +20,10 @@ from hotdog_ft.data.loader import WHOLE, Part, PhotoLoader
 from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.data.soften import SoftLoader
 from hotdog_ft.data.sources import open_source
-from hotdog_ft.errors import ConfigError
+from hotdog_ft.errors import ConfigError, RunError
 from hotdog_ft.files import replacing
 from hotdog_ft.inference.evaluate import evaluate
+from hotdog_ft.inference.explain import Explainer
 from hotdog_ft.inference.metrics import best_temperature
 from hotdog_ft.inference.outcome import Outcome, answer
 from hotdog_ft.models.classifier import Classifier
@@ -123,8 +124,18 @@ def fine_tune(
         run.skipped += len(data.test) - evaluation.total
         with replacing(run.folder / "curves.png") as path:
             draw_curves(run.results, path, evaluation.total)
-        write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint)
+        explainer = explainer_of(net, devices[0]) if evaluation.worst_mistakes else None
+        write_report(run.folder / "report.html", command, config, run, evaluation, data, source, fingerprint, explainer)
     return run
+
+
+def explainer_of(net: Classifier, device: mx.Context) -> Explainer | None:
+    """What shows in the report where the network looked. A report without that is better than a run that fails."""
+    try:
+        return Explainer(net, device)
+    except RunError as error:
+        log.info("report.html shows no heat maps: %s", error.message)
+        return None
 
 
 def train(

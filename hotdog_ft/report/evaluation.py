@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,7 +105,10 @@ def _counts(ax: Axes, bins: Sequence[Bin], theme: Theme) -> None:
 
 def draw_answers(answers: Sequence[Answer], title: str, otherwise: str, path: Path) -> None:
     """Photos with what they show and what was answered; `otherwise` where there are none."""
-    tiles = [(answer, image) for answer in answers if (image := thumbnail(answer.path)) is not None]
+    tiles = []
+    for answer in answers:
+        with contextlib.suppress(ImageError):  # it can no longer be read
+            tiles.append((answer, thumbnail(answer.path)))
     columns = min(COLUMNS, max(len(tiles), 1))
     rows = -(-len(tiles) // columns) or 1
     with themed(LIGHT):
@@ -133,12 +137,9 @@ def _caption(answer: Answer) -> str:
     return f"{shortened(answer.label)} {answer.probability:.1%}\n{verdict}"
 
 
-def thumbnail(path: str | Path, size: int = 240) -> np.ndarray | None:
-    """A photo, its longer side at most `size`: uint8 RGB; None when it can no longer be read."""
-    try:
-        image = read_photo(path)
-    except ImageError:
-        return None
+def thumbnail(path: str | Path, size: int = 240) -> np.ndarray:
+    """A photo, its longer side at most `size`: uint8 RGB. Raises: ImageError."""
+    image = read_photo(path)
     scale = size / max(image.shape[:2])
     if scale >= 1:
         return image

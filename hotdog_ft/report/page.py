@@ -14,15 +14,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
 from hotdog_ft.backend import cores, installed_build, mx
 from hotdog_ft.config import TrainConfig
 from hotdog_ft.data.folder import ImageFolder
+from hotdog_ft.data.jpeg import as_jpeg
+from hotdog_ft.data.photo import open_photo
+from hotdog_ft.errors import ImageError
 from hotdog_ft.files import write_text
 from hotdog_ft.inference.evaluate import Evaluation
+from hotdog_ft.inference.explain import Explainer
 from hotdog_ft.inference.metrics import Answer
 from hotdog_ft.models.reading import SourceWeights
 from hotdog_ft.report.evaluation import draw_confusion, draw_reliability, thumbnail
@@ -30,6 +33,9 @@ from hotdog_ft.report.plots import plot_accuracy, plot_loss
 from hotdog_ft.report.style import DARK, LIGHT, Theme, save_figure, shortened, shown, themed
 from hotdog_ft.runs import Run
 
+JPEG_QUALITY = 80
+LOOKED = 240
+"""Pixels along each side of the pictures that show where the network looked."""
 WIDEST = 12
 """Classes, up to which the confusion matrix is a table; of more it is a picture."""
 
@@ -48,6 +54,8 @@ class Tile:
     """A photo with what was answered."""
 
     image: str
+    looked: str | None
+    """The same photo, coloured where the network looked."""
     alt: str
     answer: Answer
 
@@ -61,8 +69,9 @@ def write_report(
     data: ImageFolder,
     source: SourceWeights | None,
     fingerprint: str,
+    explainer: Explainer | None = None,
 ) -> None:
-    """Write a finished run's page. Raises: OSError."""
+    """Write a finished run's page. explainer: shows where the network looked in its worst mistakes. Raises: OSError."""
     photos = evaluation.total
     context = {
         "command": command,
@@ -89,8 +98,8 @@ def write_report(
         "confusion": None
         if len(data.classes) <= WIDEST
         else _picture(lambda place, theme: draw_confusion(evaluation, place, theme), "The confusion matrix."),
-        "mistakes": _tiles(evaluation.worst_mistakes, data.root),
-        "unsure": _tiles(evaluation.least_sure, data.root),
+        "mistakes": _tiles(evaluation.worst_mistakes, data, explainer),
+        "unsure": _tiles(evaluation.least_sure, data),
     }
     write_text(path, render("report.html", context))
 
@@ -167,16 +176,24 @@ def _picture(draw: Callable[[Path, Theme], None], alt: str) -> Picture:
         return Picture(uri(LIGHT), uri(DARK), alt)
 
 
-def _tiles(answers: Sequence[Answer], root: Path) -> list[Tile]:
+def _tiles(answers: Sequence[Answer], data: ImageFolder, explainer: Explainer | None = None) -> list[Tile]:
+    """Those whose photos can still be read."""
     tiles = []
     for answer in answers:
-        image = thumbnail(answer.path)
-        if image is None:
+        path = Path(answer.path)
+        try:
+            image = thumbnail(path)
+            label = data.classes.index(answer.label)
+            looked = explainer.picture(open_photo(path), label, LOOKED) if explainer else None
+        except ImageError:
             continue
-        _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])
-        place = os.path.relpath(answer.path, root) if Path(answer.path).is_relative_to(root) else answer.path
-        tiles.append(Tile(_uri("image/jpeg", data.tobytes()), place, answer))
+        place = os.path.relpath(path, data.root) if path.is_relative_to(data.root) else answer.path
+        tiles.append(Tile(_photo(image), None if looked is None else _photo(looked), place, answer))
     return tiles
+
+
+def _photo(image: np.ndarray) -> str:
+    return _uri("image/jpeg", as_jpeg(image, JPEG_QUALITY))
 
 
 def _uri(kind: str, data: bytes) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from hotdog_ft.inference import class_folders
-from hotdog_ft.inference.class_folders import ClassFolders, folder_names
+from hotdog_ft.inference.class_folders import ClassFolders
+from hotdog_ft.inference.names import folder_names
 from hotdog_ft.inference.predictor import Prediction
 
 JPEG = b"\xff\xd8\xff a photo"

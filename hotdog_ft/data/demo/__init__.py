@@ -9,12 +9,12 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from hotdog_ft.data.demo.foods import FOODS, OTHER_FOODS
 from hotdog_ft.data.demo.pen import Pen, pick
 from hotdog_ft.data.demo.scene import BACKDROPS, SIDES, SURFACES, photograph
+from hotdog_ft.data.jpeg import as_jpeg
 
 __all__ = [
     "CLASSES",
@@ -81,7 +81,6 @@ def write_demo(folder: Path, seed: int = 0) -> None:
             (folder / split / class_name).mkdir(parents=True, exist_ok=True)
             for index in range(count):
                 photo, path = demo_photo(split, class_name, index, seed), f"{split}/{class_name}/{index}.jpg"
-                bgr = cv2.cvtColor(photo.image, cv2.COLOR_RGB2BGR)
-                (folder / path).write_bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
+                (folder / path).write_bytes(as_jpeg(photo.image, JPEG_QUALITY))
                 boxes[path] = photo.box
     (folder / "boxes.json").write_text(json.dumps(boxes), encoding="utf-8")
