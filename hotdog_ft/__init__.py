@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hotdog_ft.config import TrainConfig
     from hotdog_ft.data.sources import open_source
     from hotdog_ft.errors import HotdogError
+    from hotdog_ft.inference.explain import Explainer, overlay
     from hotdog_ft.inference.predictor import Prediction, Predictor, load
     from hotdog_ft.models.finetune import source_model, target_net
     from hotdog_ft.models.weights import find_weights
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from hotdog_ft.training.devices import find_devices
 
 __all__ = [
+    "Explainer",
     "HotdogError",
     "Prediction",
     "Predictor",
@@ -52,6 +54,7 @@ __all__ = [
     "from_scratch",
     "load",
     "open_source",
+    "overlay",
     "show_photos",
     "source_model",
     "sweep",
@@ -63,6 +66,7 @@ _HOMES = {
     "config": ["TrainConfig"],
     "data.sources": ["open_source"],
     "errors": ["HotdogError"],
+    "inference.explain": ["Explainer", "overlay"],
     "inference.predictor": ["Prediction", "Predictor", "load"],
     "models.finetune": ["source_model", "target_net"],
     "models.weights": ["find_weights"],

@@ -28,8 +28,8 @@ from hotdog_ft.models.photo_input import photos_on
 
 SHOWN = 448
 """Pixels along each side of a picture that is explained: more than a network sees, for people."""
-STRONGEST = 0.65
-"""How much of a photo's pixel the colour covers where the network looked most."""
+GREY, STRONGEST = 0.8, 0.6
+"""How bright the photo stays, and how much of it the colour covers where the network looked most."""
 
 
 class Explainer:
@@ -98,15 +98,17 @@ class Explainer:
 
 
 def overlay(photo: np.ndarray, speaking: np.ndarray) -> np.ndarray:
-    """A photo, coloured where the network looked: uint8 RGB, shape (height, width, 3), as `photo`.
+    """A photo in grey, and over it, from blue to red, where the network looked: uint8 RGB, shape (height, width, 3).
 
-    speaking: one of Explainer.explain's, float32, of any size. What speaks little stays as it is.
+    Food has the colours of heat, and would hide them. photo: uint8 RGB, shape (height, width, 3). speaking: one of
+    Explainer.explain's, float32, of any size. What speaks little stays as it is.
     """
     height, width = photo.shape[:2]
     speaking = cv2.resize(speaking, (width, height), interpolation=cv2.INTER_LINEAR)
-    colours = cv2.applyColorMap(np.round(255 * speaking).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
-    covered = STRONGEST * speaking[:, :, np.newaxis]
-    return np.round(photo * (1 - covered) + colours * covered).astype(np.uint8)
+    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[:, :, np.newaxis]
+    colours = cv2.applyColorMap(np.round(255 * speaking).astype(np.uint8), cv2.COLORMAP_TURBO)[:, :, ::-1]
+    covered = STRONGEST * np.sqrt(speaking)[:, :, np.newaxis]
+    return np.round(GREY * grey * (1 - covered) + colours * covered).astype(np.uint8)
 
 
 def _weights(maps: nd.NDArray) -> nd.NDArray:

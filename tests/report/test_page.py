@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hotdog_ft.config import TrainConfig
+from hotdog_ft.errors import RunError
 from hotdog_ft.recipes.fine_tune import fine_tune
 from hotdog_ft.stats import wilson_interval
 from tests.conftest import make_classes
@@ -85,6 +86,24 @@ def test_every_picture_has_a_text_in_its_place(run):
     images = [attributes for tag, attributes in read(run)[1].elements if tag == "img"]
     assert len(images) > 3
     assert all(image["alt"].strip() for image in images)
+
+
+def test_mistakes_show_where_the_network_looked(tmp_path, photos):
+    run = train(tmp_path, photos, seed=1, lr=1e-9)  # it stays as it begins, which is half wrong
+    images = [attributes["alt"] for tag, attributes in read(run)[1].elements if tag == "img"]
+    right, total = run.tested
+    assert right < total
+    assert images.count("The same, coloured where the network looked") == total - right
+
+
+def test_a_network_that_cannot_be_explained_has_a_report_without_that(tmp_path, photos, monkeypatch):
+    def refuse(net, device):
+        raise RunError("toy can't be explained.", hint="Use another.")
+
+    monkeypatch.setattr("hotdog_ft.recipes.fine_tune.Explainer", refuse)
+    text, page = read(train(tmp_path, photos, seed=1, lr=1e-9))
+    assert "Worst mistakes" in page.text
+    assert "Grad-CAM" not in text
 
 
 def test_numbers_of_photos_are_told_for_each_class_and_part(run):
