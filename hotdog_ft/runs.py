@@ -120,8 +120,9 @@ class Run:
     def save_model(self, classifier: Classifier, source: SourceWeights | None, data_fingerprint: str) -> None:
         """Write model/, and point runs/latest here: from now on there is something to predict with."""
         save_model(self.folder / "model", classifier, source, data_fingerprint)
-        if self.folder.resolve().parent == RUNS.resolve():
-            _point(RUNS / "latest", self.folder.name)
+        folder = self.folder.resolve()  # a run that goes on may be named by runs/latest
+        if folder.parent == RUNS.resolve():
+            _point(RUNS / "latest", folder.name)
 
     def discard(self) -> None:
         """Remove the folder of a run that came to nothing, so that its name is free again."""

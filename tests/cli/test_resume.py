@@ -313,3 +313,11 @@ def test_a_run_that_has_moved_goes_on(run_cli, run):
     status, _, err = run_cli("train", "--resume", "moved", "--epochs", 3)
     assert status == 0, err
     assert len(metrics("moved")) == 3
+
+
+def test_the_latest_run_goes_on_and_stays_the_latest(run_cli, trained):
+    run = trained()
+    status, _, err = run_cli("train", "--resume", "runs/latest", "--epochs", 2)
+    assert status == 0, err
+    assert os.readlink("runs/latest") == run.name
+    assert len(metrics(run)) == 2
