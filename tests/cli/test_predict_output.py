@@ -46,6 +46,16 @@ def test_another_process_reads_json(predict, photos):
     assert int(done.stdout) == 6
 
 
+def test_pandas_reads_json(predict, photos, broken):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_json(io.StringIO(predict(photos / "test", broken, "--json")[1]), lines=True)
+    assert len(frame) == 7
+    assert frame.probability.dtype == float
+    answered = frame[frame.error.isna()]
+    assert answered.label.isin(CLASSES).all()
+    assert answered.probabilities.map(lambda each: sum(each.values())).tolist() == pytest.approx([1] * 6, abs=1e-6)
+
+
 @pytest.mark.parametrize("options", [[], ["--top", "2"]])
 def test_pandas_reads_csv(predict, photos, broken, options):
     pandas = pytest.importorskip("pandas")
