@@ -93,14 +93,17 @@ def cached_operator(
     values: every other input, by name; those of other names are not used. A symbol of several outputs gives a list.
     """
     names = symbol.list_inputs()
-    given = [names.index(name) for name in inputs]
+    given = []
+    for name in inputs:
+        (position,) = (i for i, found in enumerate(names) if found == name)
+        given.append(position)
     others = [i for i in range(len(names)) if i not in given]
     flags = [("data_indices", given), ("param_indices", others), ("static_alloc", True), ("static_shape", True)]
     operator = nd.CachedOp(symbol, flags)
 
     def compute(*arrays: nd.NDArray) -> nd.NDArray:
-        by_name = {**values, **dict(zip(inputs, arrays))}
-        return operator(*(by_name[name] for name in names))
+        now = dict(zip(inputs, arrays))
+        return operator(*(now[name] if name in now else values[name] for name in names))
 
     return compute
 
