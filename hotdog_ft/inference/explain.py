@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from hotdog_ft.backend import autograd, memory_for, mx, nd, onednn_enabled
+from hotdog_ft.backend import autograd, memory_for, mx, nd
 from hotdog_ft.data.photo import Photo
 from hotdog_ft.errors import RunError
 from hotdog_ft.models.classifier import Classifier
@@ -56,10 +56,7 @@ class Explainer:
                 f"{classifier.architecture} can't be explained: none of its layers is a map of the photo.",
                 hint="Use a convolutional network.",
             )
-        front = write_graph(maps)
-        if device.device_type == "cpu" and onednn_enabled():
-            front = front.get_backend_symbol("MKLDNN")
-        self._maps = cached_operator(front, values)
+        self._maps = cached_operator(write_graph(maps), values)
         names = [f"map{i}" for i in range(len(maps))]
         self._logits = cached_operator(_behind(outputs, maps, names), values, names)
 

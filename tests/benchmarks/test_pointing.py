@@ -16,7 +16,7 @@ def test_maps_point_at_the_food_far_more_often_than_chance(tmp_path):
     run = hotdog_ft.fine_tune(hotdog_ft.TrainConfig(**options, out=str(tmp_path / "run")))
     pointing = point(hotdog_ft.load(run.folder), "hotdog", 120)
     low, _ = wilson_interval(int(pointing.map.sum()), 120)
-    assert low > 1.5 * pointing.chance.mean()  # 0.91 and 0.46
+    assert low > 1.5 * pointing.chance.mean()  # measured 0.93 and 0.45
 
 
 def test_a_pointing_says_what_it_is_beside_chance():
