@@ -1,7 +1,7 @@
 """The pointing game (Zhang et al. 2016): how often a map of where the network looked has its highest place on the food.
 
 The photos are drawn as the demo data set's are, with numbers that are in none of its parts, so that the food's box is
-known and no network has seen them: python -m benchmarks.pointing --run runs/latest
+known and no network has seen them: .venv/bin/python -m benchmarks.pointing --run runs/latest
 """
 
 from __future__ import annotations
