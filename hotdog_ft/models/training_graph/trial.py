@@ -24,6 +24,9 @@ SCALES, SHIFTS = (0.25, 0.5), (-3, 3, 9)
 """BatchNorm's: from, to; and each of these. So values lie six standard deviations or more from 0 and 6."""
 FEWEST_PHOTOS, FEWEST_VALUES = 2, 32
 """Of a batch, and of each channel in the last layers' maps of it, so that they vary by more than rounding does."""
+LEAST_VARIANCE = 0.01
+"""Of a frozen BatchNorm, as a part of the mean square of its maps: what has less, a channel that is cut everywhere or
+maps of one value where padding made all the difference, would be made of rounding."""
 REDUCTION = 32
 """How many times smaller than the photo those maps are."""
 
@@ -77,8 +80,8 @@ def _gather_statistics(plain: Plan, norms: list[Node], values: Values, X: nd.NDA
             node.attrs.update(use_global_stats="False", momentum="0")
     scales = [norm.inputs[1][0].name for norm in norms]  # their gradients take the backward pass to every BatchNorm
     _step(Plan(write_graph(outputs)), values, scales, X)
-    for variance in (values[norm.inputs[4][0].name] for norm in norms):
-        variance += variance.mean()  # a channel that is cut everywhere has none
+    for mean, variance in ((values[norm.inputs[3][0].name], values[norm.inputs[4][0].name]) for norm in norms):
+        variance += LEAST_VARIANCE * (mean**2 + variance).mean()
 
 
 def _step(plan: Plan, values: Values, trained: list[str], X: nd.NDArray) -> dict[str, np.ndarray]:
