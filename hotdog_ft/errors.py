@@ -38,6 +38,14 @@ class ImageError(DataError):
     """One photo can't be read. It costs that photo, not the others."""
 
 
+class NotAnImageError(ImageError):
+    """What should be a photo isn't an image, or of a kind that can't be read."""
+
+
+class LargeImageError(ImageError):
+    """A photo has more pixels than are read."""
+
+
 class DownloadError(HotdogError):
     """No source gave the file, or what came isn't what was asked for. failures: each source tried, and its reason."""
 

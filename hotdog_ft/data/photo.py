@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from hotdog_ft.data.jpeg import read_header
-from hotdog_ft.errors import ImageError
+from hotdog_ft.errors import ImageError, LargeImageError, NotAnImageError
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"))
 
@@ -87,6 +87,16 @@ class Photo:
         )
         return self.decode(reduction)[top:bottom, left:right]
 
+    def in_small(self, side: int) -> np.ndarray:
+        """The photo with `side` pixels along its longer side, or fewer: uint8 RGB, shape (height, width, 3).
+
+        Raises: ImageError.
+        """
+        scale = min(1.0, side / max(self.width, self.height))
+        size = (max(1, round(self.width * scale)), max(1, round(self.height * scale)))
+        whole = self.part(0, 0, self.width, self.height, size)
+        return cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+
 
 class PhotoBytes(NamedTuple):
     """A photo that isn't a file: what it is called, and what its file would hold."""
@@ -99,10 +109,10 @@ PhotoSource = Union[str, Path, PhotoBytes, np.ndarray]
 """A path, what a file would hold, or what is decoded already: uint8 RGB, shape (height, width, 3)."""
 
 
-def open_photo(source: PhotoSource) -> Photo:
+def open_photo(source: PhotoSource, largest: int = LARGEST) -> Photo:
     """The photo at a path, in bytes, or in an array; a large JPEG not yet decoded. Raises: ImageError, as read_photo.
 
-    What only decoding can tell of a large JPEG, its pixels raise.
+    What only decoding can tell of a large JPEG, its pixels raise. largest: the most pixels that a photo may have.
     """
     if isinstance(source, np.ndarray):
         return Photo.of(_checked(source))
@@ -110,8 +120,8 @@ def open_photo(source: PhotoSource) -> Photo:
     with _named(name):
         header = read_header(data) if data.startswith(_JPEG) else None
         if header is None or header.components not in (1, 3) or header.width * header.height < LARGE:
-            return Photo.of(decode_photo(data))
-        _check_size(header.width, header.height)
+            return Photo.of(decode_photo(data, largest))
+        _check_size(header.width, header.height, largest)
     width, height, orientation = header.width, header.height, header.orientation
     if orientation >= 5:
         width, height = height, width
@@ -149,7 +159,7 @@ def _named(path: str | Path) -> Iterator[None]:
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"{path}: {error.message}", hint=error.hint) from error
+        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -172,26 +182,29 @@ def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def decode_photo(data: bytes) -> np.ndarray:
-    """The photo in these bytes: uint8 RGB, shape (height, width, 3), upright. Raises: ImageError."""
+def decode_photo(data: bytes, largest: int = LARGEST) -> np.ndarray:
+    """The photo in these bytes: uint8 RGB, shape (height, width, 3), upright. Raises: ImageError.
+
+    largest: the most pixels that it may have.
+    """
     if data.startswith(_JPEG):
         header = read_header(data)
-        _check_size(header.width, header.height)
+        _check_size(header.width, header.height, largest)
         simple = header.components in (1, 3)
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
         simple = _png_is_plain(data)
-        _check_size(*struct.unpack(">II", data[16:24].ljust(8, b"\0")))
+        _check_size(*struct.unpack(">II", data[16:24].ljust(8, b"\0")), largest)
     else:
         simple = False
     image = _decode_with_opencv(data) if simple else None
-    return _decode_with_pillow(data) if image is None else image
+    return _decode_with_pillow(data, largest) if image is None else image
 
 
-def _check_size(width: int, height: int) -> None:
-    """Raise ImageError for a photo that is too large to be one."""
-    if width * height > LARGEST:
-        raise ImageError(
-            f"{width} x {height} pixels are more than the {LARGEST // 1_000_000} million that are read.",
+def _check_size(width: int, height: int, largest: int) -> None:
+    """Raise LargeImageError for a photo of more pixels than `largest`."""
+    if width * height > largest:
+        raise LargeImageError(
+            f"{width} x {height} pixels are more than the {largest / 1e6:.3g} million that are read.",
             hint="Make it smaller, or remove it: files are made so to bring programs down.",
         )
 
@@ -224,13 +237,13 @@ def _png_is_plain(data: bytes) -> bool:
     return plain and b"tRNS" not in header and b"eXIf" not in header
 
 
-def _decode_with_pillow(data: bytes) -> np.ndarray:
+def _decode_with_pillow(data: bytes, largest: int = LARGEST) -> np.ndarray:
     """Decode what is not a simple JPEG or PNG. Returns uint8 RGB, shape (height, width, 3). Raises: ImageError."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as opened:
-            _check_size(*opened.size)
+            _check_size(opened.width, opened.height, largest)
             opened.load()
             return _to_rgb(ImageOps.exif_transpose(opened))
     except ImageError:
@@ -238,7 +251,7 @@ def _decode_with_pillow(data: bytes) -> np.ndarray:
     except UnidentifiedImageError:
         image = _decode_with_opencv(data)  # 16-bit colour TIFF is beyond Pillow, not beyond OpenCV
         if image is None:
-            raise ImageError("not an image that can be read.", hint=_HINT) from None
+            raise NotAnImageError("not an image that can be read.", hint=_HINT) from None
         return image
     except MemoryError as error:
         raise ImageError("there is not enough memory to decode it.", hint="Make it smaller, or free memory.") from error

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional, Union, overload
 
-import cv2
 import numpy as np
 
 from hotdog_ft.backend import cores, memory_for, mx
 from hotdog_ft.data.address import is_url
-from hotdog_ft.data.photo import ARRAY, Photo, PhotoBytes, PhotoSource, open_photo
+from hotdog_ft.data.photo import ARRAY, LARGEST, PhotoBytes, PhotoSource, open_photo
 from hotdog_ft.data.stream import Pause, in_batches
 from hotdog_ft.data.web_photo import fetch_photo
 from hotdog_ft.errors import ConfigError, ImageError
@@ -49,12 +48,12 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadPhoto:
     """What came of reading a photo: `image`, as preprocessed, or `error`. The rest as in Prediction."""
 
     path: str
     image: Optional[np.ndarray] = None
-    error: Optional[str] = None
+    error: Optional[ImageError] = None
     thumbnail: Optional[np.ndarray] = None
     data: Optional[bytes] = None
     shown: Optional[np.ndarray] = None
@@ -157,13 +156,11 @@ class Predictor:
     ) -> Generator[Prediction, None, None]:
         unwanted = threading.Event()
         read = functools.partial(
-            self._read, unwanted=unwanted, thumbnail=thumbnail, keep_data=keep_data, explain=explain
+            self.read, unwanted=unwanted, thumbnail=thumbnail, keep_data=keep_data, explain=explain
         )
         try:
             for batch in in_batches(read, photos, self.workers, self.batch_size):
-                answers = self._judged([photo for photo in batch if photo.image is not None])
-                for photo in batch:
-                    yield Prediction(photo.path, error=photo.error) if photo.image is None else next(answers)
+                yield from self.judge(batch)
         finally:
             unwanted.set()
 
@@ -176,38 +173,61 @@ class Predictor:
             logits = logits_of(self._network, X, self.mirror)
             return (logits / (self.classifier.temperature or 1.0)).softmax(axis=1).asnumpy()
 
-    def _read(
-        self, source: PhotoSource, unwanted: threading.Event, thumbnail: int, keep_data: bool, explain: bool
-    ) -> _Read:
+    def read(
+        self,
+        source: PhotoSource,
+        unwanted: Optional[threading.Event] = None,
+        thumbnail: int = 0,
+        keep_data: bool = False,
+        explain: bool = False,
+        largest: int = LARGEST,
+    ) -> ReadPhoto:
+        """A photo made ready for `judge`, in any thread. The rest as in predict.
+
+        unwanted: set when nobody waits for it any more. largest: the most pixels that it may have.
+        """
         name = _name(source)
         preprocess = self.classifier.preprocess
         try:
             if isinstance(source, str) and is_url(source):
-                source = fetch_photo(source, unwanted)
-            photo = open_photo(source)
-            return _Read(
+                source = fetch_photo(source, unwanted or threading.Event())
+            photo = open_photo(source, largest)
+            return ReadPhoto(
                 name,
                 preprocess.for_test(photo),
-                thumbnail=_in_small(photo, thumbnail) if thumbnail else None,
+                thumbnail=photo.in_small(thumbnail) if thumbnail else None,
                 data=source.data if keep_data and isinstance(source, PhotoBytes) else None,
                 shown=preprocess.at(SHOWN).for_test(photo) if explain else None,
             )
         except ImageError as error:
-            return _Read(name, error=error.message)
+            return ReadPhoto(name, error=error)
 
-    def _judged(self, photos: list[_Read]) -> Iterator[Prediction]:
+    def judge(self, photos: Sequence[ReadPhoto]) -> list[Prediction]:
+        """The photos' predictions, computed at once, in their order. Raises: OutOfMemoryError; RunError, as predict.
+
+        One thread at a time may call this.
+        """
+        answers = self._judged([photo for photo in photos if photo.image is not None])
+        return [
+            next(answers) if photo.error is None else Prediction(photo.path, error=photo.error.message)
+            for photo in photos
+        ]
+
+    def _judged(self, photos: list[ReadPhoto]) -> Iterator[Prediction]:
         """The predictions for photos that could be read."""
         if not photos:
             return
         X = np.stack([photo.image for photo in photos if photo.image is not None])
         probabilities = self.predict_images(X)
-        if photos[0].shown is None:
-            yield from map(self._prediction, photos, probabilities)
-            return
-        maps = self.explainer.explain(X, probabilities.argmax(axis=1))
-        yield from map(self._prediction, photos, probabilities, maps)
+        shown = [i for i, photo in enumerate(photos) if photo.shown is not None]
+        speaking: dict[int, np.ndarray] = {}
+        if shown:
+            maps = self.explainer.explain(X[shown], probabilities[shown].argmax(axis=1))
+            speaking = dict(zip(shown, maps))
+        for i, photo in enumerate(photos):
+            yield self._prediction(photo, probabilities[i], speaking.get(i))
 
-    def _prediction(self, photo: _Read, probabilities: np.ndarray, speaking: np.ndarray | None = None) -> Prediction:
+    def _prediction(self, photo: ReadPhoto, probabilities: np.ndarray, speaking: np.ndarray | None) -> Prediction:
         named = {name: float(p) for name, p in zip(self.classifier.classes, probabilities)}
         label = max(named, key=lambda name: named[name])
         return Prediction(
@@ -225,11 +245,3 @@ def _name(source: PhotoSource) -> str:
     if isinstance(source, np.ndarray):
         return ARRAY
     return source.name if isinstance(source, PhotoBytes) else str(source)
-
-
-def _in_small(photo: Photo, side: int) -> np.ndarray:
-    """The photo with `side` pixels along its longer side, or fewer: uint8 RGB, shape (height, width, 3)."""
-    scale = min(1.0, side / max(photo.width, photo.height))
-    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
-    whole = photo.part(0, 0, photo.width, photo.height, size)
-    return cv2.resize(whole, size, interpolation=cv2.INTER_AREA)

@@ -6,14 +6,13 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hotdog_ft.data.photo import read_photo
+from hotdog_ft.data.photo import open_photo
 from hotdog_ft.errors import ImageError
 from hotdog_ft.files import replacing
 from hotdog_ft.inference.evaluate import Evaluation
@@ -26,6 +25,8 @@ MOST_NUMBERS = 15
 """Classes, up to which the confusion matrix has its numbers written in."""
 MOST_NAMES = 40
 COLUMNS = 4
+THUMBNAIL = 240
+"""Pixels along a photo's longer side."""
 
 
 def draw_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -108,7 +109,7 @@ def draw_answers(answers: Sequence[Answer], title: str, otherwise: str, path: Pa
     tiles = []
     for answer in answers:
         with contextlib.suppress(ImageError):  # it can no longer be read
-            tiles.append((answer, thumbnail(answer.path)))
+            tiles.append((answer, open_photo(answer.path).in_small(THUMBNAIL)))
     columns = min(COLUMNS, max(len(tiles), 1))
     rows = -(-len(tiles) // columns) or 1
     with themed(LIGHT):
@@ -135,13 +136,3 @@ def _square(image: np.ndarray) -> np.ndarray:
 def _caption(answer: Answer) -> str:
     verdict = "right" if answer.truth == answer.label else f"shows {shortened(answer.truth)}"
     return f"{shortened(answer.label)} {answer.probability:.1%}\n{verdict}"
-
-
-def thumbnail(path: str | Path, size: int = 240) -> np.ndarray:
-    """A photo, its longer side at most `size`: uint8 RGB. Raises: ImageError."""
-    image = read_photo(path)
-    scale = size / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    height, width = (max(1, round(length * scale)) for length in image.shape[:2])
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

@@ -28,7 +28,7 @@ from hotdog_ft.inference.evaluate import Evaluation
 from hotdog_ft.inference.explain import Explainer
 from hotdog_ft.inference.metrics import Answer
 from hotdog_ft.models.reading import SourceWeights
-from hotdog_ft.report.evaluation import draw_confusion, draw_reliability, thumbnail
+from hotdog_ft.report.evaluation import THUMBNAIL, draw_confusion, draw_reliability
 from hotdog_ft.report.plots import plot_accuracy, plot_loss
 from hotdog_ft.report.style import DARK, LIGHT, Theme, save_figure, shortened, shown, themed
 from hotdog_ft.runs import Run
@@ -182,9 +182,9 @@ def _tiles(answers: Sequence[Answer], data: ImageFolder, explainer: Explainer | 
     for answer in answers:
         path = Path(answer.path)
         try:
-            image = thumbnail(path)
-            label = data.classes.index(answer.label)
-            looked = explainer.picture(open_photo(path), label, LOOKED) if explainer else None
+            photo = open_photo(path)
+            image = photo.in_small(THUMBNAIL)
+            looked = explainer.picture(photo, data.classes.index(answer.label), LOOKED) if explainer else None
         except ImageError:
             continue
         place = os.path.relpath(path, data.root) if path.is_relative_to(data.root) else answer.path
