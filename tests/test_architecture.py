@@ -11,9 +11,22 @@ import pytest
 from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "hotdog_ft"
-ORDER = ["config", "data", "models", "training", "runs", "inference", "report", "recipes", "cli"]
+ORDER = ["config", "data", "models", "training", "runs", "inference", "report", "serve", "recipes", "cli"]
 EVERYWHERE = {"errors", "backend", "files", "machine", "stats"}
-HEAVY = {"mxnet", "numpy", "cv2", "matplotlib", "yaml", "pydantic", "sklearn", "scipy", "PIL", "optuna"}
+HEAVY = {
+    "mxnet",
+    "numpy",
+    "cv2",
+    "matplotlib",
+    "yaml",
+    "pydantic",
+    "sklearn",
+    "scipy",
+    "PIL",
+    "optuna",
+    "starlette",
+    "uvicorn",
+}
 
 
 def imports_of(path):
@@ -53,7 +66,8 @@ def test_only_the_backend_imports_mxnet():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["tune", "--help"], ["predict", "--help"], ["trian"]]
+    "arguments",
+    [["--help"], ["train", "--help"], ["tune", "--help"], ["predict", "--help"], ["serve", "--help"], ["trian"]],
 )
 def test_help_and_usage_errors_import_nothing_heavy(arguments):
     code = f"import sys; from hotdog_ft.cli import run; run({arguments}); print(sorted(sys.modules), file=sys.stderr)"

@@ -31,6 +31,7 @@ COMMANDS = (
     "evaluate",
     "predict",
     "export",
+    "serve",
     "runs",
     "show",
     "data",

@@ -102,6 +102,28 @@ def computing_options(command: Callable) -> Callable:
     )(command)
 
 
+def unknown_option(command: Callable) -> Callable:
+    """`--unknown-below`, of the commands that say what photos show."""
+    return click.option(
+        "--unknown-below",
+        envvar="HOTDOG_FT_UNKNOWN_BELOW",
+        type=float,
+        default=0.0,
+        callback=_check_unknown_below,
+        metavar="P",
+        help="Answer `unknown` where no class is as probable as this, as in 0.8.",
+    )(command)
+
+
+def _check_unknown_below(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Raises: ConfigError, for what is no probability."""
+    if not 0 <= value <= 1:
+        raise ConfigError(
+            f"--unknown-below: should be from 0 to 1 (given: {value:g}).", hint="Give a probability, as in 0.8."
+        )
+    return value
+
+
 def tta_option(command: Callable) -> Callable:
     """`--tta`, of the commands that answer."""
     return click.option(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hotdog_ft.cli.answers import ORDERS, csv_answers, json_answers, order, table_answers
-from hotdog_ft.cli.options import common_options, computing_options, progress, run_option, tta_option
+from hotdog_ft.cli.options import common_options, computing_options, progress, run_option, tta_option, unknown_option
 from hotdog_ft.cli.words import WORDS
 from hotdog_ft.errors import ConfigError
 
@@ -70,14 +70,7 @@ STDIN = "-"
     help="By which protocol, or of coloured half blocks.",
 )
 @computing_options
-@click.option(
-    "--unknown-below",
-    envvar="HOTDOG_FT_UNKNOWN_BELOW",
-    type=float,
-    default=0.0,
-    metavar="P",
-    help="Answer `unknown` where no class is as probable as this, as in 0.8.",
-)
+@unknown_option
 @tta_option
 @common_options
 def predict(
@@ -104,10 +97,6 @@ def predict(
     input: paths and addresses, one a line, or one image. Answers come in that order, each as soon as it is known. The
     exit status is 1 if a photo could not be read, or not be moved, copied or explained.
     """
-    if not 0 <= unknown_below <= 1:
-        raise ConfigError(
-            f"--unknown-below: should be from 0 to 1 (given: {unknown_below:g}).", hint="Give a probability, as in 0.8."
-        )
     _check_form(as_json, as_csv, preview)
     _check_places(paths, copy_to, move_to, explain_to)
 

@@ -193,7 +193,8 @@ def decode_photo(data: bytes, largest: int = LARGEST) -> np.ndarray:
         simple = header.components in (1, 3)
     elif data.startswith(b"\x89PNG\r\n\x1a\n"):
         simple = _png_is_plain(data)
-        _check_size(*struct.unpack(">II", data[16:24].ljust(8, b"\0")), largest)
+        width, height = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
+        _check_size(width, height, largest)
     else:
         simple = False
     image = _decode_with_opencv(data) if simple else None

@@ -1,0 +1,135 @@
+"""Read a request's photos: no more of it, no longer, and no more of all requests together than is allowed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from hotdog_ft.data.photo import PhotoBytes
+from hotdog_ft.serve.refusal import RETRY_AFTER, Refusal
+from hotdog_ft.serve.settings import BODIES, Settings
+
+RAW = "photo"
+"""What a photo is called that is a request's whole body."""
+MOST_FIELDS, LONGEST_FIELD = 16, 1 << 16
+"""Of a form, beside its photos: none is looked at."""
+
+
+class Room:
+    """Memory for bodies, of all requests together."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    @contextmanager
+    def held(self) -> Iterator[Share]:
+        """Within, a request takes what it needs; after that, all of it is given back."""
+        share = Share(self)
+        try:
+            yield share
+        finally:
+            self._left += share.size
+
+    def take(self, size: int) -> None:
+        """Raises: Refusal, when so much isn't left."""
+        if size > self._left:
+            raise Refusal(429, "The server holds as many photos as it can.", "Try again in a moment.", RETRY_AFTER)
+        self._left -= size
+
+
+class Share:
+    """What one request holds of the room. size: in bytes."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        """Raises: Refusal."""
+        self._room.take(size)
+        self.size += size
+
+
+class Bodies:
+    """Reads bodies, within the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.room = Room(BODIES * settings.max_bytes)
+
+    async def photos_in(self, request: Request, share: Share) -> list[PhotoBytes]:
+        """The photos of a form (multipart), or the one that the body is, with the room that they take.
+
+        Raises: Refusal; starlette's ClientDisconnect.
+        """
+        encoding = request.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise Refusal(415, f"Content-Encoding {encoding} isn't read.", "Send the photo as it is.")
+        stream = self._counted(request, share)
+        try:
+            return await asyncio.wait_for(self._read(request, stream), self._settings.timeout)
+        except asyncio.TimeoutError:
+            hint = f"Send it within {self._settings.timeout:g} seconds; the server's --timeout sets that."
+            raise Refusal(408, "The photo came too slowly.", hint, {"Connection": "close"}) from None
+
+    async def _counted(self, request: Request, share: Share) -> AsyncGenerator[bytes, None]:
+        """The body's parts, as long as it isn't too large."""
+        announced = request.headers.get("content-length", "0")
+        self._check(int(announced) if announced.isdigit() else 0)
+        async for part in request.stream():
+            self._check(share.size + len(part))
+            share.grow(len(part))
+            yield part
+
+    def _check(self, size: int) -> None:
+        limit = self._settings.max_bytes
+        if size > limit:
+            raise Refusal(
+                413,
+                f"The request has more than {limit / (1 << 20):.4g} MiB.",
+                "Send fewer photos at once, or smaller ones; the server's --max-bytes sets that.",
+            )
+
+    async def _read(self, request: Request, stream: AsyncGenerator[bytes, None]) -> list[PhotoBytes]:
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            return await self._photos_of_form(request, stream)
+        data = b"".join([part async for part in stream])
+        if not data:
+            raise Refusal(422, "The request has no photo.", "Send a photo as the body, or as a form's field `photo`.")
+        return [PhotoBytes(RAW, data)]
+
+    async def _photos_of_form(self, request: Request, stream: AsyncGenerator[bytes, None]) -> list[PhotoBytes]:
+        most = self._settings.max_photos
+        parser = _InMemory(
+            request.headers, stream, max_files=most + 1, max_fields=MOST_FIELDS, max_part_size=LONGEST_FIELD
+        )
+        try:
+            form = await parser.parse()
+            files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            photos = [PhotoBytes(file.filename or RAW, await file.read()) for file in files]
+        except MultiPartException as error:
+            status = 413 if error.message.startswith("Too many files") else 422
+            raise Refusal(status, f"The form can't be read: {error.message}", f"Send up to {most} photos.") from error
+        finally:
+            parser.close()
+        if not photos:
+            raise Refusal(422, "The form has no photo.", "Send photos as files, as curl does by -F photo=@lunch.jpg.")
+        if len(photos) > most:
+            raise Refusal(413, f"{len(photos)} photos are more than {most}.", "Send them in several requests.")
+        return photos
+
+
+class _InMemory(MultiPartParser):
+    """Writes nothing to the disk: what is in memory has been counted."""
+
+    spool_max_size = 1 << 62
+
+    def close(self) -> None:
+        """Close what was read, and what a form that breaks off has left, which the form itself doesn't know."""
+        for file in self._files_to_close_on_error:
+            file.close()
