@@ -66,6 +66,7 @@ def main() -> None:
     speeds = [speed_of_predict(options)]
     for _ in range(options.rounds):
         with server(options.run) as address:
+            asyncio.run(load_with(address, photos, expected, options.clients, options.seconds / 6))  # warm up
             before = memory_of(address)
             load = asyncio.run(load_with(address, photos, expected, options.clients, options.seconds))
             after = memory_of(address)

@@ -6,6 +6,7 @@ what can't end or can't run here goes into ELSEWHERE.
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import re
@@ -61,6 +62,9 @@ ELSEWHERE = {
     "hotdog-ft weights fetch resnet18_v2": "downloads; tests/cli/test_weights.py fetches from a server on this machine",
     "hotdog-ft models --rank": "measures for minutes; tests/recipes/test_rank.py and tests/cli/test_commands.py run it",
     "scripts/hotdog-ft train --data photos --budget 5m": "measures every network; tests/cli/test_train.py has one",
+    "scripts/hotdog-ft serve": "never ends; tests/cli/test_serve.py starts and stops it",
+    "hotdog-ft serve": "never ends; tests/cli/test_serve.py starts and stops it",
+    "HOTDOG_FT_API_KEY=s3cret hotdog-ft serve": "never ends; tests/cli/test_serve.py has the key in the environment",
     "horovodrun": "wants Horovod, built from source; tests/training/test_group.py runs it where that is",
     "export PYTHONPATH=that-folder": "makes Horovod",
     "pip install cloudpickle psutil": "makes Horovod",
@@ -182,6 +186,26 @@ def example_org(place):
         server.shutdown()
 
 
+SERVED = "http://127.0.0.1:8000"
+"""Where a page takes `hotdog-ft serve` to answer."""
+
+
+@pytest.fixture
+def served(place):
+    """A function that starts `hotdog-ft serve`, on any port. Returns its address."""
+    with contextlib.ExitStack() as ends:
+
+        def start() -> str:
+            for package in ("starlette", "uvicorn"):
+                pytest.importorskip(package)
+            command = [sys.executable, "-m", "hotdog_ft", "serve", "--port", "0"]
+            process = ends.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+            ends.callback(process.terminate)  # before it is waited for
+            return re.search(r"http://\S+", process.stdout.readline())[0]
+
+        yield start
+
+
 @pytest.fixture
 def call(run_cli):
     """A function that runs a command. Returns its exit status and what it wrote."""
@@ -214,12 +238,15 @@ def needs(command: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [command for command in documented() if not is_elsewhere(command)], ids=str)
-def test_the_command_runs_as_the_page_shows_it(command, call, example_org):
+def test_the_command_runs_as_the_page_shows_it(command, call, example_org, served):
     needs(command)
+    address = served() if SERVED in command else SERVED
     for each in [*BEFORE.get(command, []), command]:
-        status, written = call(as_here(each).replace("https://example.org", example_org))
+        each = each.replace("https://example.org", example_org).replace(SERVED, address)
+        status, written = call(as_here(each))
         assert status == 0, written
         assert "Traceback" not in written
+        assert '"hint":' not in written  # a server's refusal, which curl doesn't mind
 
 
 @pytest.mark.parametrize("beginning", [*ELSEWHERE, *BEFORE])

@@ -162,7 +162,7 @@ def test_first_run_installs_and_the_second_does_nothing(repository):
     assert first.stdout == ""
     assert len(first.stderr.splitlines()) == 1
     installed = repository.installed()
-    assert any("-e .[cpu,gluoncv,weights]" in call for call in installed)
+    assert any("-e .[cpu,gluoncv,serve,weights]" in call for call in installed)
     assert any("--no-deps gluoncv==0.10.5.post0" in call for call in installed)
 
     second = repository.run()
@@ -184,7 +184,7 @@ def test_dev_is_added_on_top_and_serves_users_too(repository):
     kept.touch()
 
     repository.run("setup", "dev")
-    assert "-e .[cpu,gluoncv,weights,dev]" in repository.installed()[-1]
+    assert "-e .[cpu,gluoncv,serve,weights,dev]" in repository.installed()[-1]
     assert kept.exists()
     calls = len(repository.installed())
 

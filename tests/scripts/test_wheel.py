@@ -23,5 +23,5 @@ def test_the_wheel_holds_the_whole_package(tmp_path):
     assert packed == set(listed)
     assert "hotdog_ft/models/networks.yaml" in packed
     assert "License-Expression: Apache-2.0" in metadata
-    for extra in ("cpu", "cu112", "gluoncv", "weights"):
+    for extra in ("cpu", "cu112", "gluoncv", "serve", "weights"):
         assert f"Provides-Extra: {extra}\n" in metadata
