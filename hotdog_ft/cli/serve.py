@@ -126,12 +126,14 @@ def serve(
     settings = Settings(host, port, api_key, max_bytes, max_pixels, max_photos, queue, timeout)
 
     from hotdog_ft.inference.predictor import load
+    from hotdog_ft.machine import give_back_large_blocks
     from hotdog_ft.recipes.serve import find_examples, make_server
     from hotdog_ft.serve.server import address_of, bind
 
     with bind(settings) as bound:  # before the model is loaded: another server may be there already
         if not settings.local and api_key is None:
             log.warning("Whoever reaches this machine can use the model: --host %s without --api-key.", host)
+        give_back_large_blocks()
         predictor = load(run_folder, devices, batch_size, workers, unknown_below, mirror=tta == "flip")
         offered = find_examples(run_folder, examples)
         address = address_of(bound)

@@ -19,6 +19,7 @@ from hotdog_ft.files import cache_home
 from hotdog_ft.inference.predictor import Predictor
 from hotdog_ft.runs import find_model
 from hotdog_ft.serve.app import make_app
+from hotdog_ft.serve.batching import batch_sizes
 from hotdog_ft.serve.examples import Example, read_examples
 from hotdog_ft.serve.server import Server
 from hotdog_ft.serve.settings import Settings
@@ -31,12 +32,12 @@ NO_EXAMPLES = "none"
 def make_server(
     predictor: Predictor, settings: Settings, examples: list[Example], listening: Callable[[], None]
 ) -> Server:
-    """A server that has computed once before it is asked. listening: called when it can be asked.
+    """A server that has computed batches of each size before it is asked. listening: called when it can be asked.
 
     Raises: OutOfMemoryError, when it can't compute a whole batch.
     """
     size = predictor.classifier.preprocess.image_size
-    for photos in (1, predictor.batch_size):
+    for photos in reversed(batch_sizes(predictor.batch_size)):  # the largest first: it has the network fused at once
         predictor.predict_images(np.full((photos, size, size, 3), 128, dtype=np.uint8))
     return Server(make_app(predictor, settings, examples), settings, listening)
 
