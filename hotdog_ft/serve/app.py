@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -140,7 +141,7 @@ class _Endpoints:
         """How many classes to name. Raises: Refusal."""
         classes = len(self._predictor.classifier.classes)
         text = request.query_params.get("top", str(classes))
-        if not text.isascii() or not text.isdigit() or int(text) < 1:
+        if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text):
             raise Refusal(422, f"top: should be a number from 1 on (given: {text[:40]!r}).", "Leave it out for all.")
         return min(int(text), classes)
 

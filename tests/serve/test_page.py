@@ -22,6 +22,8 @@ from tests.serve.conftest import jpeg
 
 pytestmark = [needs_chromium, pytest.mark.slow]
 
+expect.set_options(timeout=30_000)  # machines here are shared
+
 VIEWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 DROP = """([kind, data, name]) => {
