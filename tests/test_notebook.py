@@ -33,7 +33,7 @@ def test_every_cell_runs(tmp_path, monkeypatch):
     assert "learns 10.0 times as fast" in said
     assert re.search(r"from scratch: \d+ of 120 test photos right", said)
     pictures = [output for cell in code for output in cell.outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) == 3
+    assert len(pictures) == 4
 
 
 def _said(cell: nbformat.NotebookNode) -> str:

@@ -284,7 +284,9 @@ def test_what_is_no_photo_or_too_much_is_refused(serving, body, headers, status,
     assert service.predict(jpeg()).status == 200
 
 
-@pytest.mark.parametrize("query", ["?top=0", "?top=many", "?top=-1", "?top=²", f"?top={'9' * 5000}", "?top=", "?explain=perhaps"])
+@pytest.mark.parametrize(
+    "query", ["?top=0", "?top=many", "?top=-1", "?top=²", f"?top={'9' * 5000}", "?top=", "?explain=perhaps"]
+)
 def test_wrong_parameters_are_refused(serving, query):
     refused = serving().predict(jpeg(), query=query.replace("²", "%C2%B2"))
     assert refused.status == 422
