@@ -21,6 +21,7 @@ def test_it_is_kept_without_what_its_cells_print():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # it trains five times
 def test_every_cell_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     notebook = nbformat.read(NOTEBOOK, as_version=4)

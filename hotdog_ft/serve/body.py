@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -112,6 +113,8 @@ class Bodies:
             form = await parser.parse()
             files = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             photos = [PhotoBytes(file.filename or RAW, await file.read()) for file in files]
+        except FormParserError as error:  # as Starlette 0.49 hands it on
+            raise Refusal(422, f"The form can't be read: {error}.", f"Send up to {most} photos.") from error
         except MultiPartException as error:
             status = 413 if error.message.startswith("Too many files") else 422
             raise Refusal(status, f"The form can't be read: {error.message}", f"Send up to {most} photos.") from error
