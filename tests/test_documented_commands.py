@@ -57,6 +57,7 @@ ELSEWHERE = {
     "scripts/experiments PHOTOS": "takes two hours; its commands are sweep, compare and tune, which run here",
     "PYTHONPATH=. .venv/bin/python -m benchmarks.copies": "wants real photos; tests/data/test_duplicates.py has some",
     ".venv/bin/python -m benchmarks.cost_model": "tests/benchmarks/test_cost_model.py runs it",
+    "PYTHONPATH=. .venv/bin/python -m benchmarks.serve_load": "takes minutes; tests/benchmarks/test_serve_load.py",
     ".venv/bin/python -m benchmarks.pointing": "wants a run on the demo set; tests/benchmarks/test_pointing.py has one",
     ".venv/bin/python -m pip install": "fetches PyTorch",
     "hotdog-ft weights fetch resnet18_v2": "downloads; tests/cli/test_weights.py fetches from a server on this machine",

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
@@ -25,3 +28,27 @@ def test_a_container_without_a_limit_has_the_machines(tmp_path, monkeypatch):
     (tmp_path / "limit").write_text("max\n")
     monkeypatch.setattr(machine, "_CONTROL_GROUPS", [(tmp_path / "limit", tmp_path / "used")])
     assert available_memory() > 2**20
+
+
+BLOCKS = """
+import ctypes
+from hotdog_ft.machine import give_back_large_blocks
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
+fields = [(f"n{{i}}", ctypes.c_int) for i in range(10)]
+libc.mallinfo.restype = type("Info", (ctypes.Structure,), {{"_fields_": fields}})
+if {told}:
+    give_back_large_blocks()
+libc.free(libc.malloc(20 << 20))
+before = libc.mallinfo().n3  # blocks that the system gave one by one
+libc.malloc(2 << 20)
+print(libc.mallinfo().n3 - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+@pytest.mark.parametrize("told", [True, False])
+def test_large_blocks_are_given_back_if_so_told(told):
+    done = subprocess.run([sys.executable, "-c", BLOCKS.format(told=told)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == told

@@ -91,6 +91,9 @@ class Guard:
                 await self._app(scope, body.receive, send_with_headers)
             else:
                 await refusal.response()(scope, body.receive, send_with_headers)
+        except Exception:
+            status = 500  # as Starlette answers, outside of this
+            raise
         finally:
             path = scope["path"] if scope["path"] in ADDRESSES else "other"
             self._metrics.requests.labels(path, str(status)).inc()

@@ -236,6 +236,7 @@ def test_a_failure_is_told_and_the_next_answer_comes(serving, monkeypatch, error
         patch.setattr(service.predictor, "predict_images", lambda X: (_ for _ in ()).throw(error))
         failed = service.predict(jpeg())
     assert (failed.status, failed.json["error"]) == (status, told)
+    assert service.metric(f'hotdog_ft_requests_total{{path="/predict",status="{status}"}}') == 1
     assert service.predict(jpeg()).status == 200
 
 
