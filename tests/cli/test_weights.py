@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hotdog_ft.backend import gluon, mx, nd
-from hotdog_ft.models import sources, table, zoo
+from hotdog_ft.models import checking, sources, table, zoo
 from tests.data.servers import serve
 
 NAME = "mobilenet0.25"
@@ -38,7 +38,8 @@ def publish(monkeypatch, name, store, content, url):
     checksum = f"sha256:{hashlib.sha256(content).hexdigest()}"
     source = dataclasses.replace(row, addresses=(url,), checksum=checksum)
     rows = {**table.networks(), name: dataclasses.replace(table.find_network(name), weights=(source,))}
-    monkeypatch.setattr(table, "networks", lambda: rows)
+    for module in (table, checking):
+        monkeypatch.setattr(module, "networks", lambda: rows)
     return source
 
 
@@ -124,7 +125,7 @@ def test_fetched_weights_are_verified_and_a_damaged_file_is_named(run_cli, monke
     assert (status, out.strip(), err) == (0, str(path), "")
 
     status, out, _ = run_cli("weights", "verify")
-    assert status == 0
+    assert status == 0, out
     assert f"whole      {path}" in out
     path.write_bytes(content[:-4] + b"\1\2\3\4")
     (sources.folder() / "half.onnx.part").write_bytes(b"half")
