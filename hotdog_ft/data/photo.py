@@ -12,12 +12,13 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Union
+from typing import Any, NamedTuple, Union
 
 import cv2
 import numpy as np
 
 from hotdog_ft.data.jpeg import read_header
+from hotdog_ft.data.tiff import read_size
 from hotdog_ft.errors import ImageError, LargeImageError, NotAnImageError
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"))
@@ -47,6 +48,9 @@ _MIRROR = {1: None, 2: 1, 3: -1, 4: 0, 5: None, 6: 1, 7: -1, 8: 0}
 
 ARRAY = "array"
 """What a photo is called that is an array."""
+
+PILLOW_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "AVIF", "PPM")
+"""What Pillow may decode. It knows others; for some of them it starts a program of the machine's, as Ghostscript."""
 
 _JPEG = b"\xff\xd8"
 _HINT = "Open it with an image viewer; replace or remove it if that fails too."
@@ -201,6 +205,19 @@ def decode_photo(data: bytes, largest: int = LARGEST) -> np.ndarray:
     return _decode_with_pillow(data, largest) if image is None else image
 
 
+def count_pixels(data: bytes) -> int:
+    """How many pixels the photo in these bytes says that it has; 0 where it says nothing, or isn't one."""
+    try:
+        if data.startswith(_JPEG):
+            header = read_header(data)
+            return header.width * header.height
+        with _opened(data) as image:
+            return image.width * image.height
+    except Exception:  # as in _decode_with_pillow
+        width, height = read_size(data)
+        return width * height
+
+
 def _check_size(width: int, height: int, largest: int) -> None:
     """Raise LargeImageError for a photo of more pixels than `largest`."""
     if width * height > largest:
@@ -240,17 +257,19 @@ def _png_is_plain(data: bytes) -> bool:
 
 def _decode_with_pillow(data: bytes, largest: int = LARGEST) -> np.ndarray:
     """Decode what is not a simple JPEG or PNG. Returns uint8 RGB, shape (height, width, 3). Raises: ImageError."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageFile, ImageOps, UnidentifiedImageError
 
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # importing GluonCV sets it for all: what is cut off would pass for whole
     try:
-        with Image.open(io.BytesIO(data)) as opened:
-            _check_size(opened.width, opened.height, largest)
-            opened.load()
-            return _to_rgb(ImageOps.exif_transpose(opened))
+        with _opened(data) as image:
+            _check_size(image.width, image.height, largest)
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)  # most need no turning, and no copy
+            return _to_rgb(image)
     except ImageError:
         raise
     except UnidentifiedImageError:
-        image = _decode_with_opencv(data)  # 16-bit colour TIFF is beyond Pillow, not beyond OpenCV
+        image = _decode_tiff(data, largest)
         if image is None:
             raise NotAnImageError("not an image that can be read.", hint=_HINT) from None
         return image
@@ -258,6 +277,26 @@ def _decode_with_pillow(data: bytes, largest: int = LARGEST) -> np.ndarray:
         raise ImageError("there is not enough memory to decode it.", hint="Make it smaller, or free memory.") from error
     except Exception as error:  # Pillow's decoders raise almost anything on broken bytes
         raise ImageError(f"not an image that can be read ({error}).", hint=_HINT) from error
+
+
+def _opened(data: bytes) -> Any:
+    """A Pillow image, whose pixels are not yet decoded. Raises: what Pillow raises."""
+    from PIL import Image
+
+    Image.init()
+    return Image.open(io.BytesIO(data), formats=[name for name in PILLOW_FORMATS if name in Image.OPEN])
+
+
+def _decode_tiff(data: bytes, largest: int) -> np.ndarray | None:
+    """16-bit colour, which is beyond Pillow, not beyond OpenCV; None where it is no TIFF, or one beyond both.
+
+    Raises: LargeImageError. OpenCV knows other formats, too, and says of none how large it is.
+    """
+    width, height = read_size(data)
+    if not width or not height:
+        return None
+    _check_size(width, height, largest)
+    return _decode_with_opencv(data)
 
 
 def _to_rgb(image) -> np.ndarray:
@@ -273,6 +312,6 @@ def _to_rgb(image) -> np.ndarray:
         grey = np.clip(values * (255.0 / largest), 0, 255).astype(np.uint8)
         return np.repeat(grey[:, :, None], 3, axis=2)
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))

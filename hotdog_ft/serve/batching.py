@@ -8,6 +8,7 @@ for each: with EfficientNet-Lite0 and all sizes up to 32 that came to some 200 M
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -17,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Optional, TypeVar, Union
 
-from hotdog_ft.data.photo import PhotoBytes
+from hotdog_ft.data.photo import PhotoBytes, count_pixels
 from hotdog_ft.errors import ImageError, OutOfMemoryError
 from hotdog_ft.files import printable
 from hotdog_ft.inference.predictor import Prediction, Predictor, ReadPhoto
@@ -31,6 +32,10 @@ Answer = Union[Prediction, ImageError]
 """What a photo shows, or why it can't be read."""
 
 Result = TypeVar("Result")
+
+
+LARGE = 25_000_000
+"""A photo of more pixels is read while no other such is, however many threads there are: it may take a gigabyte."""
 
 
 def batch_sizes(largest: int) -> list[int]:
@@ -55,6 +60,7 @@ class Batcher:
         self._metrics = metrics
         self._sizes = batch_sizes(predictor.batch_size)
         self._waiting = 0
+        self._one_large = threading.Lock()
         self._ready: queue.SimpleQueue[Optional[_Ready]] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(predictor.workers, thread_name_prefix="photos")
         self._computing = threading.Thread(target=self._compute, name="compute", daemon=True)
@@ -100,8 +106,10 @@ class Batcher:
         """Runs in a reading thread."""
         if answer.cancelled():
             return
+        large = count_pixels(source.data) > LARGE
         try:
-            photo = self._predictor.read(source, explain=explain, largest=self._settings.max_pixels)
+            with self._one_large if large else contextlib.nullcontext():
+                photo = self._predictor.read(source, explain=explain, largest=self._settings.max_pixels)
         except Exception as error:
             if answer.set_running_or_notify_cancel():
                 answer.set_exception(error)

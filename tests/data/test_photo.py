@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import subprocess
 import sys
 
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFile
 
-from hotdog_ft.data.photo import Photo, decode_photo, open_photo, read_photo
-from hotdog_ft.errors import ImageError
+from hotdog_ft.data.photo import Photo, count_pixels, decode_photo, open_photo, read_photo
+from hotdog_ft.errors import ImageError, LargeImageError, NotAnImageError
 from tests.conftest import draw, save
 
 # Left half orange, right half teal: colour order, mirroring and rotation all show.
@@ -133,6 +134,54 @@ def test_what_is_no_image_is_named(tmp_path, content, reason):
     with pytest.raises(ImageError, match=reason) as caught:
         read_photo(path)
     assert caught.value.message.startswith(str(path))
+
+
+@pytest.mark.parametrize("format", ["PNG", "GIF", "TIFF", "WEBP", "BMP"])
+def test_what_breaks_off_is_refused_though_another_package_lets_pillow_take_it(monkeypatch, format):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as GluonCV does when it is imported
+    image = Image.fromarray(draw((200, 100, 50), 1, (200, 200)))
+    data = encode(image.convert("RGBA") if format == "PNG" else image, format)
+    cut = data[: len(data) // 2] + b"IEND" * (format == "PNG")
+    with pytest.raises(ImageError):
+        decode_photo(cut)
+
+
+OTHERS = {
+    "Radiance": b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 9 +X 9\n" + bytes(9 * 9 * 4),
+    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n",
+    "PAM": b"P7\nWIDTH 9\nHEIGHT 9\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n" + bytes(9 * 9 * 3),
+    "Sun": struct.pack(">8I", 0x59A66A95, 9, 9, 24, 9 * 28, 1, 0, 0) + bytes(9 * 28),
+}
+
+
+@pytest.mark.parametrize("data", OTHERS.values(), ids=OTHERS)
+def test_formats_that_no_camera_writes_are_none(data):
+    """Decoders know them, and don't look at how many pixels they ask for, or start other programs for them."""
+    with pytest.raises(NotAnImageError):
+        decode_photo(data)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_tiff_that_pillow_does_not_know_must_say_how_large_it_is(order):
+    data = cv2.imencode(".tiff", HALVES[:, :, ::-1].astype(np.uint16) * 257)[1].tobytes()
+    assert_halves(decode_photo(data, largest=30 * 40))
+    with pytest.raises(LargeImageError, match="40 x 30 pixels"):
+        decode_photo(data, largest=30 * 40 - 1)
+    tags = struct.pack(order + "HHHIIHHIIHHIII", 3, 256, 4, 1, 9, 257, 4, 1, 9, 256, 4, 1, 20_000, 0)  # two widths
+    head = struct.pack(order + "4sI", b"II*\0" if order == "<" else b"MM\0*", 8)
+    with pytest.raises(LargeImageError, match="20000 x 9 pixels"):
+        decode_photo(head + tags, largest=100_000)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
+def test_pixels_are_counted_without_decoding(format):
+    data = encode(Image.fromarray(HALVES), format)
+    assert count_pixels(data[: len(data) // 2] if format in ("PNG", "BMP") else data) == 30 * 40
+
+
+@pytest.mark.parametrize("data", [b"", b"hot dogs, ten of them", b"\xff\xd8", b"II*\0\xff\xff\xff\xff"])
+def test_what_is_no_photo_has_no_pixels(data):
+    assert count_pixels(data) == 0
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
