@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -17,8 +18,13 @@ from hotdog_ft.serve.settings import BODIES, Settings
 
 RAW = "photo"
 """What a photo is called that is a request's whole body."""
-MOST_FIELDS, LONGEST_FIELD = 16, 1 << 16
-"""Of a form, beside its photos: none is looked at."""
+MOST_FIELDS, LONGEST_FIELD = 16, 1 << 12
+"""Of a form, beside its photos, and in bytes: none is looked at."""
+LONGEST_HEADERS = 1 << 12
+"""Of each part of a form, in bytes."""
+CHARSETS = (b"utf-8", b"us-ascii")
+"""What names in a form may be in. Python knows others that take seconds to decode, or raise whatever they like."""
+FORM = b"multipart/form-data"
 
 
 class Room:
@@ -97,7 +103,11 @@ class Bodies:
             )
 
     async def _read(self, request: Request, stream: AsyncGenerator[bytes, None]) -> list[PhotoBytes]:
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        kind, options = parse_options_header(request.headers.get("content-type"))
+        if kind == FORM:
+            charset = options.get(b"charset", CHARSETS[0])
+            if charset.lower() not in CHARSETS:
+                raise Refusal(415, f"A form in {charset[:40].decode('latin-1')} isn't read.", "Send it in UTF-8.")
             return await self._photos_of_form(request, stream)
         data = b"".join([part async for part in stream])
         if not data:
@@ -131,6 +141,24 @@ class _InMemory(MultiPartParser):
     """Writes nothing to the disk: what is in memory has been counted."""
 
     spool_max_size = 1 << 62
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._of_headers = 0
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        super().on_header_field(data, start, end)
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        super().on_header_value(data, start, end)
+
+    def _count(self, size: int) -> None:
+        """Older versions of python-multipart let a header be as long as a body, and add to it in quadratic time."""
+        self._of_headers += size
+        if self._of_headers > LONGEST_HEADERS:
+            raise MultiPartException(f"Headers of more than {LONGEST_HEADERS} bytes.")
 
     def close(self) -> None:
         """Close what was read, and what a form that breaks off has left, which the form itself doesn't know."""

@@ -23,7 +23,7 @@ from hotdog_ft.errors import OutOfMemoryError
 from hotdog_ft.inference.explain import SHOWN
 from hotdog_ft.models.classifier import Classifier
 from hotdog_ft.serve.examples import Example
-from tests.serve.conftest import FORM, form, jpeg
+from tests.serve.conftest import BOUNDARY, FORM, form, jpeg
 
 ADDRESSES = ("/model", "/examples", "/examples/0", "/metrics", "/predict")
 
@@ -91,6 +91,14 @@ def test_many_are_answered_in_their_order_and_a_broken_one_costs_itself_alone(se
         expected = service.predictor.predict(PhotoBytes("", photos[i])).probabilities
         assert predictions[i]["probabilities"] == pytest.approx(expected, abs=1e-6)
     assert predictions[1]["label"] is predictions[1]["probabilities"] is None
+
+
+@pytest.mark.parametrize(
+    "kind", ["Multipart/Form-Data; Boundary={}", "multipart/form-data; charset=UTF-8; boundary={}"]
+)
+def test_a_forms_kind_can_be_written_otherwise(serving, kind):
+    answer = serving().ask("POST", "/predict", form(jpeg()), Content_Type=kind.format(BOUNDARY))
+    assert [prediction["name"] for prediction in answer.json["predictions"]] == ["0.jpg"]
 
 
 def test_the_most_probable_classes_come_first_and_top_of_them(serving):
@@ -254,6 +262,11 @@ def test_a_client_that_goes_away_costs_nobody_anything(serving, held):
 
 # --- Refusals --------------------------------------------------------------------------------------------------------
 
+
+def form_in(charset: str) -> dict[str, str]:
+    return {"Content_Type": f"{FORM['Content_Type']}; charset={charset}"}
+
+
 REFUSED = {
     "no photo": (b"", {}, 422, "has no photo"),
     "text": (b"hello" * 99, {}, 415, "not an image"),
@@ -270,6 +283,20 @@ REFUSED = {
     "a form of much text": (form(bytes(99_999)).replace(b'; filename="0.jpg"', b""), FORM, 422, "maximum size"),
     "a form that breaks off": (form(jpeg())[:200], FORM, 422, "photo"),
     "a form without a boundary": (form(jpeg()), {"Content_Type": "multipart/form-data"}, 422, "Missing boundary"),
+    "a form in a slow code": (form(jpeg()), form_in("punycode"), 415, "A form in punycode isn't read."),
+    "a form in no code": (form(jpeg()), form_in("undefined"), 415, "A form in undefined isn't read."),
+    "a form of long headers": (
+        form(jpeg()).replace(b"\r\n\r\n", b"\r\nX: " + bytes(99_999) + b"\r\n\r\n"),
+        FORM,
+        422,
+        "The form can't be read",
+    ),
+    "a form of many headers": (
+        form(jpeg()).replace(b"\r\n\r\n", b"\r\nX: y" * 9999 + b"\r\n\r\n"),
+        FORM,
+        422,
+        "The form can't be read",
+    ),
     "no form": (jpeg(), FORM, 422, "The form can't be read"),
     "packed": (zlib.compress(jpeg()), {"Content_Encoding": "gzip"}, 415, "Content-Encoding gzip"),
 }
