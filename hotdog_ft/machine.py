@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
+import sys
 from pathlib import Path
 
 # Files with a container's limit of memory and what it uses, in bytes: of version 2 and 1 of Linux's control groups.
@@ -38,6 +40,18 @@ def available_memory() -> int:
         with contextlib.suppress(OSError, ValueError):  # there is no such file, or it says "max"
             limits.append(int(Path(limit).read_text()) - int(Path(used).read_text()))
     return max(0, min(limits))
+
+
+def open_files(wanted: int) -> int:
+    """How many files and connections this process may have open, after asking the system for as many as `wanted`."""
+    soft, hard = (sys.maxsize if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(resource.RLIMIT_NOFILE))
+    if soft >= wanted:
+        return soft
+    allowed = min(wanted, hard)
+    with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit of its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        return allowed
+    return soft
 
 
 _M_MMAP_THRESHOLD = -3  # mallopt(3)

@@ -52,3 +52,17 @@ print(libc.mallinfo().n3 - before)
 def test_large_blocks_are_given_back_if_so_told(told):
     done = subprocess.run([sys.executable, "-c", BLOCKS.format(told=told)], capture_output=True, text=True, check=True)
     assert int(done.stdout) == told
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted", "allowed"), [(100, 300, 200, 200), (100, 150, 200, 150), (300, 300, 200, 300)]
+)
+def test_as_many_files_are_open_as_are_wanted_and_may_be(soft, hard, wanted, allowed):
+    code = (
+        "import resource, sys; from hotdog_ft.machine import open_files; soft, hard, wanted = map(int, sys.argv[1:]); "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)); "
+        "print(open_files(wanted), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    command = [sys.executable, "-c", code, *map(str, (soft, hard, wanted))]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == [str(allowed), str(allowed)]

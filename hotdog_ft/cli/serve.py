@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 
 import click
@@ -10,6 +11,7 @@ import click
 from hotdog_ft.cli.interrupts import handled
 from hotdog_ft.cli.options import common_options, computing_options, tta_option, unknown_option
 from hotdog_ft.cli.words import WORDS
+from hotdog_ft.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ log = logging.getLogger(__name__)
     default=32 << 20,
     show_default=True,
     metavar="INTEGER",
-    help="Of one request. 16 times as much is held in memory at most.",
+    help="Of one request. Of all together, up to 32 times as much is held in memory.",
 )
 @click.option(
     "--max-pixels",
@@ -123,6 +125,10 @@ def serve(
     from hotdog_ft.serve.settings import Settings
 
     check_installed()
+    if api_key is None and os.environ.get("HOTDOG_FT_API_KEY") == "":
+        raise ConfigError(
+            "HOTDOG_FT_API_KEY: is empty, which is no key.", hint="Set it to a key, or remove it to have none."
+        )
     settings = Settings(host, port, api_key, max_bytes, max_pixels, max_photos, queue, timeout)
 
     from hotdog_ft.inference.predictor import load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import functools
 import re
@@ -48,7 +49,7 @@ def make_app(predictor: Predictor, settings: Settings, examples: Sequence[Exampl
             Route("/page.js", functools.partial(_file, "page.js")),
             Route("/model", server.model),
             Route("/examples", server.examples),
-            Route("/examples/{number:int}", server.example),
+            Route("/examples/{number}", server.example),
             Route("/predict", server.predict, methods=["POST"]),
             Route("/openapi.json", server.openapi),
             Route("/healthz", server.healthz),
@@ -106,9 +107,9 @@ class _Endpoints:
     async def example(self, request: Request) -> Response:
         """One of them."""
         number = request.path_params["number"]
-        if number >= len(self._examples):
-            raise Refusal(404, f"There is no example {number}.", "GET /examples says which there are.")
-        return Response(self._examples[number].jpeg, media_type="image/jpeg")
+        if not re.fullmatch(r"[0-9]{1,6}", number) or int(number) >= len(self._examples):
+            raise Refusal(404, f"There is no example {number[:40]}.", "GET /examples says which there are.")
+        return Response(self._examples[int(number)].jpeg, media_type="image/jpeg")
 
     async def predict(self, request: Request) -> Response:
         """What photos show."""
@@ -123,7 +124,7 @@ class _Endpoints:
         if len(answers) == 1 and isinstance(answers[0], ImageError):
             raise Refusal.of_photo(answers[0])
         as_json = functools.partial(_predictions, photos, answers, top)
-        return Json({"predictions": await self._batcher.in_thread(as_json) if explain else as_json()})
+        return Json({"predictions": await asyncio.to_thread(as_json) if explain else as_json()})
 
     async def openapi(self, request: Request) -> Response:
         """How to ask, for programs."""

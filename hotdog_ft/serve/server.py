@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,16 +14,23 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hotdog_ft.errors import ConfigError
+from hotdog_ft.machine import open_files
 from hotdog_ft.serve.settings import Settings
 
-CONNECTIONS = 2000
-"""More of them are answered 503: each takes some memory, though it asks nothing."""
+CONNECTIONS, OWN_FILES = 2000, 200
+"""More connections are answered 503: each takes some memory, though it asks nothing. And what the process needs beside
+them of the files that it may have open: without any left, no connection would be answered at all."""
+BACKLOG = 1024
+"""Connections that wait to be accepted."""
 PATIENCE = 5.0
 """Seconds, beside those that a request may take, for those that are under way when the server is to end."""
 
 
 def bind(settings: Settings) -> socket.socket:
-    """A socket at the settings' address, which doesn't listen yet. Raises: ConfigError, when it can't be had."""
+    """A socket that listens at the settings' address: who connects waits until the server runs.
+
+    Raises: ConfigError, when the address can't be had. Before it listens, another server could have it, too.
+    """
     where = f"--host {settings.host} --port {settings.port}"
     bound = None
     try:
@@ -32,6 +40,7 @@ def bind(settings: Settings) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+        bound.listen(BACKLOG)
     except OSError as error:
         if bound is not None:
             bound.close()
@@ -62,7 +71,8 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="on",
-                limit_concurrency=CONNECTIONS,
+                backlog=BACKLOG,
+                limit_concurrency=max(1, min(CONNECTIONS, open_files(CONNECTIONS + OWN_FILES) - OWN_FILES)),
                 timeout_graceful_shutdown=int(2 * settings.timeout + PATIENCE),
             )
         )
@@ -79,5 +89,5 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: Optional[FrameType]) -> None:
         if self.should_exit:
-            self.force_exit = True
+            os._exit(128 + sig)  # whatever threads are at: they can't be told to stop
         self.should_exit = True

@@ -9,7 +9,7 @@ from typing import Optional
 from hotdog_ft.errors import ConfigError
 
 BODIES = 16
-"""How many of the largest bodies are held in memory at once."""
+"""How many of the largest bodies are held in memory at once; a copy of each comes and goes while it is read."""
 
 
 @dataclass(frozen=True)

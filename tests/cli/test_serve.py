@@ -5,16 +5,19 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
@@ -25,9 +28,9 @@ pytest.importorskip("uvicorn")
 
 
 @contextmanager
-def served(*arguments) -> Iterator[tuple[subprocess.Popen, int]]:
+def served(*arguments, **options) -> Iterator[tuple[subprocess.Popen, int]]:
     """A server on a free port, which is killed if it doesn't end in the block."""
-    with start("serve", *arguments, "--port", 0) as process:
+    with start("serve", *arguments, "--port", 0, **options) as process:
         try:
             line = process.stdout.readline()
             assert " answers at http://" in line, process.stderr.read()
@@ -121,15 +124,64 @@ def test_stopped_under_load_it_answers_what_it_has_accepted_and_ends_well(traine
     assert met["after"] > 0
 
 
-def test_asked_twice_it_ends_at_once(trained):
-    with served(trained()) as (process, port), socket.create_connection(("127.0.0.1", port)) as slow:
-        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf")
+def large_png(side: int) -> bytes:
+    """A transparent black square, which takes a second or so to read."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    packed = zlib.compressobj()
+    rows = b"".join(packed.compress(bytes(1 + 4 * side)) for _ in range(side)) + packed.flush()
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 6, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("busy", ["receiving", "reading"])
+def test_asked_twice_it_ends_at_once(trained, busy, number):
+    if busy == "receiving":
+        body = bytes(1000)
+        sent = body[:4]
+        kind = "image/jpeg"
+    else:  # 200 photos would take minutes
+        line = b"\r\n--line"
+        part = b'\r\nContent-Disposition: form-data; name="photo"; filename="a.png"\r\n\r\n' + large_png(5000)
+        body = sent = (line + part) * 200 + line + b"--\r\n"
+        kind = "multipart/form-data; boundary=line"
+    options = ("--max-photos", 200, "--queue", 200, "--timeout", 600, "--max-bytes", len(body))
+    with served(trained(), *options) as (process, port), socket.create_connection(("127.0.0.1", port)) as client:
+        head = (
+            f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        client.sendall(head.encode() + sent)
         time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1)  # it waits for the rest
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+            process.wait(2)  # it does what it has accepted
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+
+
+def test_with_few_files_open_it_answers_as_many_connections_as_it_can(trained):
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (220, 220))
+
+    with served(trained(), preexec_fn=few) as (_, port), ExitStack() as silent:
+        for _ in range(18):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert ask(port, "GET", "/healthz")[0] == 200
+        for _ in range(60):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port)))
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().status == 503
+
+
+def test_two_servers_cannot_have_one_port(trained, run_cli):
+    with served(trained()) as (_, port):
+        status, _, err = run_cli("serve", "runs/none", "--port", port)
+    assert status == 2
+    assert two_lines(err)[0] == f"--host 127.0.0.1 --port {port}: Address already in use."
 
 
 def test_the_key_can_come_from_the_environment(trained, monkeypatch):
@@ -137,6 +189,13 @@ def test_the_key_can_come_from_the_environment(trained, monkeypatch):
     with served(trained()) as (_, port):
         assert ask(port, "GET", "/model")[0] == 401
         assert ask(port, "GET", "/model", Authorization="Bearer s3cret")[0] == 200
+
+
+def test_a_key_that_is_empty_opens_nothing(trained, run_cli, monkeypatch):
+    monkeypatch.setenv("HOTDOG_FT_API_KEY", "")
+    status, _, err = run_cli("serve", trained(), "--port", 0)
+    assert status == 2
+    assert two_lines(err)[0] == "HOTDOG_FT_API_KEY: is empty, which is no key."
 
 
 def test_to_be_reached_from_elsewhere_without_a_key_is_warned_of(trained):

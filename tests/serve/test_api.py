@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import signal
 import socket
 import struct
 import threading
@@ -22,6 +23,7 @@ from hotdog_ft.data.preprocess import Preprocess
 from hotdog_ft.errors import OutOfMemoryError
 from hotdog_ft.inference.explain import SHOWN
 from hotdog_ft.models.classifier import Classifier
+from hotdog_ft.serve import batching
 from hotdog_ft.serve.examples import Example
 from tests.serve.conftest import BOUNDARY, FORM, form, jpeg
 
@@ -260,6 +262,49 @@ def test_a_client_that_goes_away_costs_nobody_anything(serving, held):
     wait_until(lambda: service.metric("hotdog_ft_waiting_photos") == 0)
 
 
+def test_told_to_stop_it_answers_all_that_wait_and_accepts_no_more(serving, held):
+    service = serving(batch_size=2)
+    let_go = held(service)
+    with ThreadPoolExecutor(9) as pool:
+        answers = [pool.submit(service.predict, jpeg()) for _ in range(9)]
+        wait_until(lambda: service.metric("hotdog_ft_waiting_photos") == 9)
+        service.server.handle_exit(signal.SIGTERM, None)
+        wait_until(lambda: not can_connect(service.port))
+        let_go.set()
+        assert [answer.result().status for answer in answers] == [200] * 9
+
+
+def can_connect(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_large_photos_are_read_one_at_a_time_and_others_beside_them(serving, monkeypatch):
+    service = serving()
+    monkeypatch.setattr(batching, "LARGE", 10_000)
+    read, begun, let_go = service.predictor.read, [], threading.Event()
+
+    def slowly(source, **options):
+        begun.append(source.name)
+        assert len(source.data) < len(large) or let_go.wait(60)
+        return read(source, **options)
+
+    monkeypatch.setattr(service.predictor, "read", slowly)
+    large = jpeg(size=(200, 200))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(service.predict, large, jpeg())
+        wait_until(lambda: len(begun) == 2)
+        second = pool.submit(service.predict, large, large)
+        wait_until(lambda: service.metric("hotdog_ft_waiting_photos") == 4)
+        time.sleep(0.2)
+        assert begun == ["0.jpg", "1.jpg"]
+        let_go.set()
+        assert first.result().status == second.result().status == 200
+
+
 # --- Refusals --------------------------------------------------------------------------------------------------------
 
 
@@ -322,10 +367,14 @@ def test_wrong_parameters_are_refused(serving, query):
 
 
 def test_what_is_not_there_is_refused(serving):
-    service = serving()
-    for path in ("/nowhere", "/../page.js", "/page/index.html", "/examples/-1", "/%2e%2e/app.py", "//model"):
+    service = serving(examples=[Example("0.jpg", jpeg())])
+    for path in ("/nowhere", "/../page.js", "/page/index.html", "/examples/0/0", "/%2e%2e/app.py", "//model"):
         missing = service.ask("GET", path)
         assert (missing.status, missing.json["error"]) == (404, "Not Found."), path
+    for number in ("1", "-1", "first", "%C2%B2", "9" * 5000):
+        missing = service.ask("GET", f"/examples/{number}")
+        assert missing.status == 404
+        assert missing.json["error"].startswith("There is no example ")
     wrong = service.ask("GET", "/predict")
     assert (wrong.status, wrong.headers["Allow"]) == (405, "POST")
 
