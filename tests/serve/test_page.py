@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("axe_playwright_python")
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from hotdog_ft.backend import mx
 from hotdog_ft.data.photo import PhotoBytes
 from hotdog_ft.data.sources import unpack
 from hotdog_ft.serve.examples import Example
@@ -181,12 +183,64 @@ def test_a_busy_server_and_one_that_is_gone_can_be_asked_again(serving, visit):
     expect(card.get_by_role("button", name="Try again")).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"status": 502, "body": "<h1>Sorry</h1>"}, "Bad Gateway"),
+        ({"status": 200, "body": "<h1>Welcome</h1>"}, "The answer can't be read."),
+    ],
+)
+def test_a_server_in_between_is_no_dead_end(serving, visit, answer, told):
+    page = visit(serving())
+    expect(page.get_by_role("heading", level=1)).to_have_text("green or red?")
+    page.route("**/predict*", lambda route: route.fulfill(content_type="text/html", **answer))
+    bring(page, "drop", jpeg())
+    card = page.locator(".answer")
+    expect(card.get_by_role("heading")).to_have_text(told)
+    page.unroute("**/predict*")
+    card.get_by_role("button", name="Try again").click()
+    expect(card.locator(".bars li")).to_have_count(2)
+
+
+def test_a_server_that_ends_while_it_answers_is_told(serving, visit):
+    page = visit(serving())
+    expect(page.get_by_role("heading", level=1)).to_have_text("green or red?")
+    page.evaluate("() => { Response.prototype.blob = () => Promise.reject(new TypeError('network error')); }")
+    bring(page, "drop", jpeg())
+    expect(page.locator(".answer").get_by_role("heading")).to_have_text("The server doesn't answer.")
+
+
+def test_a_folder_is_told(serving, visit):
+    page = visit(serving())
+    expect(page.get_by_role("heading", level=1)).to_have_text("green or red?")
+    page.evaluate("() => { Blob.prototype.arrayBuffer = () => Promise.reject(new DOMException('', 'NotFoundError')); }")
+    bring(page, "drop", b"", "photos")  # so a browser gives a folder
+    card = page.locator(".answer")
+    expect(card.get_by_role("heading")).to_have_text("The photo can't be read here.")
+    expect(card.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_classes_that_are_numbers_are_ranked_by_probability(serving, visit, toy_net):
+    for names in (("2", "10"), ("10", "2")):
+        net = toy_net([mx.cpu()])
+        net.classes = names
+        page = visit(serving(net=net))
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"{names[0]} or {names[1]}?")
+        bring(page, "drop", jpeg())
+        label = page.get_by_role("heading", level=3).locator(".label")
+        expect(label).to_have_text(re.compile("^(2|10)$"))
+        expect(page.locator(".bars li").first.locator(".class")).to_have_text(label.text_content())
+
+
 def test_the_key_is_asked_for_and_kept(serving, visit):
     service = serving(api_key="s3cret", examples=[Example("0.jpg", jpeg())])
     page = visit(service)
     key = page.get_by_label("API key")
     expect(key).to_be_focused()
     assert violations(page) == []
+    key.fill("schlüssel")
+    page.keyboard.press("Enter")
+    expect(page.locator("#key-problem")).to_contain_text("A key is of ASCII characters alone.")
     key.fill("wrong")
     page.keyboard.press("Enter")
     expect(page.locator("#key-problem")).to_contain_text("The API key is wrong.")

@@ -23,16 +23,26 @@ class Failure extends Error {
 
 async function ask(address, options = {}) {
   const key = sessionStorage.getItem(KEY);
-  let response;
+  let response, body;
   try {
     response = await fetch(address, { ...options, headers: key ? { Authorization: `Bearer ${key}` } : {} });
+    body = await response.blob(); // all of it: the server may go away in between
   } catch {
     throw new Failure("The server doesn't answer.", "Is it still running, and this machine connected to it?", true);
   }
-  if (response.ok) return response;
-  const { error, hint } = await response.json().catch(() => ({ error: response.statusText, hint: "" }));
+  if (response.ok) return body;
+  const other = { error: response.statusText || `Status ${response.status}`, hint: "" }; // of a server in between
+  const { error, hint } = await readJson(body).catch(() => other);
   if (response.status === 401) askForKey(error);
-  throw new Failure(error, hint, [401, 408, 429, 500, 503].includes(response.status));
+  throw new Failure(error, hint, [401, 408, 429].includes(response.status) || response.status >= 500);
+}
+
+async function readJson(body) {
+  try {
+    return JSON.parse(await body.text());
+  } catch {
+    throw new Failure("The answer can't be read.", "Does another server answer in this one's place?", true);
+  }
 }
 
 async function predict(photo) {
@@ -40,11 +50,16 @@ async function predict(photo) {
     const limit = Number((model.max_bytes / 2 ** 20).toPrecision(4));
     throw new Failure(`The photo has more than ${limit} MiB.`, "Make it smaller.");
   }
+  try {
+    await photo.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Failure("The photo can't be read here.", "Is it a folder, or has it changed since you chose it?");
+  }
   const form = new FormData();
   form.append("photo", photo, photo.name || "pasted");
   const query = model.explains ? "?explain=true" : "";
-  const response = await ask(`predict${query}`, { method: "POST", body: form });
-  return (await response.json()).predictions[0];
+  const answer = await readJson(await ask(`predict${query}`, { method: "POST", body: form }));
+  return answer.predictions[0];
 }
 
 // --- The key ---------------------------------------------------------------------------------------------------------
@@ -58,6 +73,10 @@ function askForKey(error) {
 
 byId("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
+  if (!/^[\x20-\x7e]+$/.test(byId("key").value)) {
+    askForKey("A key is of ASCII characters alone."); // a header can hold no others
+    return;
+  }
   sessionStorage.setItem(KEY, byId("key").value);
   byId("key").value = "";
   byId("key-form").hidden = true;
@@ -108,7 +127,8 @@ async function work() {
 function fill(card, prediction) {
   card.querySelector(".label").textContent = prediction.label;
   card.querySelector(".probability").textContent = percent(prediction.probability);
-  card.querySelector(".bars").replaceChildren(...Object.entries(prediction.probabilities).slice(0, BARS).map(bar));
+  const ranked = Object.entries(prediction.probabilities).sort(([, a], [, b]) => b - a); // objects put numbers first
+  card.querySelector(".bars").replaceChildren(...ranked.slice(0, BARS).map(bar));
   if (prediction.label === "unknown" && !model.classes.includes("unknown")) {
     card.querySelector(".probability").textContent = "";
     card.querySelector(".hint").textContent = `No class is as probable as ${percent(model.unknown_below)}.`;
@@ -182,7 +202,7 @@ document.addEventListener("drop", (event) => {
 });
 
 async function offer(example, number) {
-  const photo = await (await ask(example.url.slice(1))).blob();
+  const photo = await ask(example.url.slice(1));
   const button = document.createElement("button");
   const image = document.createElement("img");
   button.type = "button";
@@ -199,14 +219,14 @@ async function offer(example, number) {
 
 async function begin() {
   try {
-    model = await (await ask("model")).json();
+    model = await readJson(await ask("model"));
     const { classes } = model;
     byId("question").textContent =
       classes.length <= 3 ? `${classes.slice(0, -1).join(", ")} or ${classes.at(-1)}?` : "What does the photo show?";
     document.title = `${byId("question").textContent} – hotdog-ft`;
     byId("about").textContent =
       classes.length <= 3 ? model.architecture : `${model.architecture}, one of ${classes.length} classes`;
-    const examples = await (await ask("examples")).json();
+    const examples = await readJson(await ask("examples"));
     byId("example-list").replaceChildren(...(await Promise.all(examples.map(offer))));
     byId("examples").hidden = !examples.length;
   } catch (error) {
