@@ -96,7 +96,7 @@ def test_many_are_answered_in_their_order_and_a_broken_one_costs_itself_alone(se
 
 
 @pytest.mark.parametrize(
-    "kind", ["Multipart/Form-Data; Boundary={}", "multipart/form-data; charset=UTF-8; boundary={}"]
+    "kind", ["Multipart/Form-Data; boundary={}", "multipart/form-data; charset=UTF-8; boundary={}"]
 )
 def test_a_forms_kind_can_be_written_otherwise(serving, kind):
     answer = serving().ask("POST", "/predict", form(jpeg()), Content_Type=kind.format(BOUNDARY))
