@@ -104,7 +104,7 @@ class Bodies:
 
     async def _read(self, request: Request, stream: AsyncGenerator[bytes, None]) -> list[PhotoBytes]:
         kind, options = parse_options_header(request.headers.get("content-type"))
-        if kind == FORM:
+        if kind.lower() == FORM:  # older versions of python-multipart leave it as it is
             charset = options.get(b"charset", CHARSETS[0])
             if charset.lower() not in CHARSETS:
                 raise Refusal(415, f"A form in {charset[:40].decode('latin-1')} isn't read.", "Send it in UTF-8.")
