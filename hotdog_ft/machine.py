@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import resource
-import sys
 from pathlib import Path
 
 # Files with a container's limit of memory and what it uses, in bytes: of version 2 and 1 of Linux's control groups.
@@ -43,15 +42,15 @@ def available_memory() -> int:
 
 
 def open_files(wanted: int) -> int:
-    """How many files and connections this process may have open, after asking the system for as many as `wanted`."""
-    soft, hard = (sys.maxsize if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(resource.RLIMIT_NOFILE))
-    if soft >= wanted:
-        return soft
-    allowed = min(wanted, hard)
-    with contextlib.suppress(OSError, ValueError):  # macOS has a lower limit of its own
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-        return allowed
-    return soft
+    """How many of the files and connections that are wanted this process may have open; it asks the system for them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        except (OSError, ValueError):  # macOS has a lower limit of its own
+            return soft
+    return allowed
 
 
 _M_MMAP_THRESHOLD = -3  # mallopt(3)

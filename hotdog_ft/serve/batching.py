@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 Answer = Union[Prediction, ImageError]
 """What a photo shows, or why it can't be read."""
 
-
 LARGE = 25_000_000
 """A photo of more pixels is read while no other such is, however many threads there are: it takes up to 18 bytes of
 memory a pixel."""
