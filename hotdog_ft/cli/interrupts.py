@@ -6,7 +6,6 @@ frees their memory: of 753 interrupts of a small network's training, 32 were los
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hotdog_ft.errors import Terminated
 
@@ -28,10 +27,19 @@ SECONDS_UNTIL_AGAIN = 0.01
 def kept_interrupts() -> Iterator[None]:
     """Within, an interrupt that would be dropped comes again a moment later, until it is heard."""
     previous = sys.unraisablehook
+    coming: set[int] = set()
+
+    def send(number: int) -> None:
+        coming.discard(number)
+        # A real signal: what `_thread.interrupt_main` simulates doesn't wake a thread that reads or sleeps.
+        signal.pthread_kill(cast(int, threading.main_thread().ident), number)
 
     def hook(dropped: sys.UnraisableHookArgs) -> None:
         if issubclass(dropped.exc_type, KeyboardInterrupt):
-            threading.Timer(SECONDS_UNTIL_AGAIN, _thread.interrupt_main).start()
+            number = signal.SIGTERM if issubclass(dropped.exc_type, Terminated) else signal.SIGINT
+            if number not in coming:
+                coming.add(number)
+                threading.Timer(SECONDS_UNTIL_AGAIN, send, (number,)).start()
         else:
             previous(dropped)
 

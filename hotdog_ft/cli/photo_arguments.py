@@ -27,6 +27,9 @@ LARGEST_IMAGE = 1 << 28
 TELLING = 32
 """Bytes from which on an image can be told from paths."""
 
+SECONDS_TO_WAIT = 0.2
+"""For standard input, before the signals are looked at."""
+
 _PNG = b"\x89PNG\r\n"
 _JPEG = b"\xff\xd8\xff"
 
@@ -124,17 +127,17 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes | None]:
     while True:
         if not _is_ready(raw, 0):
             yield None
+        while not _is_ready(raw, SECONDS_TO_WAIT):
+            pass  # Python hears of a signal that came just before it waited
         block = raw.read(1 << 16)
-        if block is None:  # whoever started us has made it so that reading doesn't wait
-            _is_ready(raw, None)
-        elif block:
+        if block:
             yield block
-        else:
+        elif block is not None:  # None: somebody else was quicker, where reading doesn't wait
             return
 
 
-def _is_ready(raw: io.RawIOBase, seconds: float | None) -> bool:
-    """Whether something can be read, or its end, within so many seconds; None: however long it takes."""
+def _is_ready(raw: io.RawIOBase, seconds: float) -> bool:
+    """Whether something can be read, or its end, within so many seconds."""
     try:
         return bool(select.select([raw.fileno()], [], [], seconds)[0])
     except (io.UnsupportedOperation, OSError, ValueError):  # no file, or none that can be asked

@@ -1,26 +1,41 @@
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import time
+import threading
 
 import pytest
 
-from hotdog_ft.cli.interrupts import kept_interrupts
+from hotdog_ft.cli.interrupts import clean_termination, kept_interrupts
+from hotdog_ft.errors import Terminated
 
 
 class Interrupting:
-    """Gets Ctrl-C while it is deleted, where Python drops the KeyboardInterrupt."""
+    """Gets a signal while it is deleted, where Python drops what the signal raises."""
+
+    def __init__(self, number: int):
+        self.number = number
 
     def __del__(self):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(self.number)
 
 
-def delete_one_and_wait(times: int = 1) -> None:
-    for _ in range(times):
-        doomed = Interrupting()
-        del doomed
-    time.sleep(30)
+def delete_and_read(number: int, times: int = 1) -> None:
+    """Delete some that get a signal, and read what comes late, if at all."""
+    ours, theirs = os.pipe()
+    late = threading.Timer(20, os.write, (theirs, b"nobody interrupted"))
+    late.start()
+    try:
+        for _ in range(times):
+            doomed = Interrupting(number)
+            del doomed
+        os.read(ours, 1)
+    finally:
+        assert not late.finished.is_set()
+        late.cancel()
+        os.close(ours)
+        os.close(theirs)
 
 
 class Failing:
@@ -28,14 +43,15 @@ class Failing:
         raise ValueError("in __del__")
 
 
-def test_an_interrupt_while_an_object_is_deleted_is_heard():
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_interrupt_while_objects_are_deleted_is_heard(times):
     with kept_interrupts(), pytest.raises(KeyboardInterrupt):
-        delete_one_and_wait()
+        delete_and_read(signal.SIGINT, times)
 
 
-def test_one_that_is_dropped_again_too():
-    with kept_interrupts(), pytest.raises(KeyboardInterrupt):
-        delete_one_and_wait(times=3)
+def test_a_termination_is_heard_as_one():
+    with kept_interrupts(), clean_termination(), pytest.raises(Terminated):
+        delete_and_read(signal.SIGTERM)
 
 
 def test_other_exceptions_go_where_they_went(monkeypatch):
