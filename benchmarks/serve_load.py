@@ -17,8 +17,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -110,10 +111,9 @@ def server(run: str, *options: str):
 
 def memory_of(address: str) -> float:
     """What the server has resident, in MiB."""
-    from urllib.request import urlopen
-
-    with urlopen(f"{address}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
+    with closing(HTTPConnection(urlsplit(address).netloc)) as connection:
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
     (line,) = (line for line in lines if line.startswith("process_resident_memory_bytes"))
     return float(line.split()[1]) / MEBIBYTE
 
