@@ -38,16 +38,16 @@ _CUDA_LIBRARIES = (
 
 
 @contextlib.contextmanager
-def hidden(name: str) -> Iterator[None]:
-    """Inside, importing this module fails as if it weren't installed."""
-    module = sys.modules.get(name)
-    sys.modules[name] = None  # type: ignore[assignment]
+def hidden(*names: str) -> Iterator[None]:
+    """Inside, importing these modules fails as if they weren't installed."""
+    modules = {name: sys.modules[name] for name in names if name in sys.modules}
+    sys.modules.update(dict.fromkeys(names))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules[name]
-        if module is not None:
-            sys.modules[name] = module
+        for name in names:
+            del sys.modules[name]
+        sys.modules.update(modules)
 
 
 def disable_onednn() -> None:
@@ -97,8 +97,9 @@ def _import_mxnet():
     if installed_build() == "mxnet-cu112":
         _load_cuda_libraries()
     try:
-        # MXNet needs scikit-learn for the base class of one of its own alone, and it takes a fifth of the import.
-        with hidden("sklearn"):
+        # They take two fifths of the import. MXNet needs scikit-learn for the base class of one of its own alone, and SciPy's
+        # statistics to quantize (inference/int8.py gives them to it).
+        with hidden("sklearn", "scipy.stats"):
             import mxnet
     except ImportError as error:
         if importlib.util.find_spec("mxnet") is None:

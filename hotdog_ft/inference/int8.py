@@ -27,6 +27,8 @@ def quantize(classifier: Classifier, X: np.ndarray) -> gluon.SymbolBlock:
     keeps their distribution on these photos best: up to the largest, one far out would leave few steps to all others.
     Input: float32, shape (batch, 3, height, width). Output: logits. Raises: MXNetError; RunError, without oneDNN.
     """
+    import scipy.stats
+
     if not onednn_enabled():
         raise RunError(
             f"{classifier.architecture}: integers are computed by oneDNN, without which this network runs.",
@@ -36,6 +38,7 @@ def quantize(classifier: Classifier, X: np.ndarray) -> gluon.SymbolBlock:
         classifier.normalize(nd.array(X[i : i + BATCH_SIZE], dtype="uint8")) for i in range(0, len(X), BATCH_SIZE)
     ]
     photos = mx.io.NDArrayIter({INPUT: nd.concat(*inputs, dim=0)}, batch_size=min(BATCH_SIZE, len(X)))
+    mx.contrib.quantization.stats = scipy.stats  # hidden from it when it was imported
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it can't tell an input's type
         warnings.simplefilter("ignore", DeprecationWarning)  # it passes arrays of one number as numbers

@@ -95,7 +95,7 @@ def test_killed_at_any_moment_it_comes_to_the_same(photos, tmp_path):
 @pytest.mark.parametrize("ending", [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Terminated")])
 def test_a_signal_saves_what_was_trained_and_says_how_to_go_on(quick, ending):
     number, status, word = ending
-    options = [*quick, *RICH, "--epochs", 30]
+    options = [*quick, *RICH, "--epochs", 10]
     with start("train", *options, "--out", "run") as process:
         wait_for(lambda: Path("run/metrics.jsonl").exists(), process)
         process.send_signal(number)
