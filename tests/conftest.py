@@ -14,6 +14,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from hotdog_ft.machine import cores
+
+# Side by side, test processes would share each core among threads that wait for each other: half as fast.
+if processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
+
 # Machines here are shared: how long an example takes says nothing.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")

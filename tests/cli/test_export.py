@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,20 +13,31 @@ from hotdog_ft.files import sha256
 from hotdog_ft.runs import load_model
 
 
-@pytest.fixture
-def run(trained, tmp_path):
-    return trained("--method", "finetune", "--epochs", 2, "--lr", 0.01, "--out", tmp_path / "run")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """Where the first test that needs them puts a run, its model in integers and what was said, for all to copy."""
+    return tmp_path_factory.mktemp("made")
 
 
 @pytest.fixture
-def exported(run, run_cli):
-    status, out, err = run_cli("export", "--run", run, "--format", "int8")
-    assert status == 0, err
-    return run / "int8", out, err
+def run(made, trained, tmp_path) -> Path:
+    if not (made / "run").exists():
+        trained("--method", "finetune", "--epochs", 2, "--lr", 0.01, "--out", made / "run")
+    return Path(shutil.copytree(made / "run", tmp_path / "run"))
+
+
+@pytest.fixture
+def exported(made, run, run_cli) -> tuple[Path, str]:
+    """The exported model's folder, in the run's, and what was said."""
+    if not (made / "said").exists():
+        status, out, err = run_cli("export", "--run", run, "--format", "int8", "--out", made / "int8")
+        assert status == 0, err
+        (made / "said").write_text(out)
+    return Path(shutil.copytree(made / "int8", run / "int8")), (made / "said").read_text()
 
 
 def test_both_accuracies_their_difference_and_the_speed_are_told(exported):
-    _, out, _ = exported
+    _, out = exported
     lines = out.splitlines()
     assert re.fullmatch(r"float32  accuracy \d\.\d{3}, 95 % interval .* \(\d of 6\)", lines[0])
     assert re.fullmatch(r"int8     accuracy \d\.\d{3}, 95 % interval .* \(\d of 6\)", lines[1])
@@ -34,7 +46,7 @@ def test_both_accuracies_their_difference_and_the_speed_are_told(exported):
 
 
 def test_the_network_is_in_integers_and_answers_nearly_the_same(exported, run):
-    folder, _, _ = exported
+    folder, _ = exported
     layers = json.loads((folder / "net-symbol.json").read_text())["nodes"]
     # MobileNet's convolutions, all but the output layer; their weights become integers only where they are computed
     assert sum(layer.get("attrs", {}).get("quantized") == "true" for layer in layers) == 27
@@ -46,7 +58,7 @@ def test_the_network_is_in_integers_and_answers_nearly_the_same(exported, run):
 
 
 def test_the_model_predicts_and_is_evaluated_like_any_other(exported, run_cli, photos):
-    folder, out, _ = exported
+    folder, out = exported
     status, predicted, _ = run_cli("predict", "--run", folder, photos / "test", "--json")
     assert status == 0
     assert len(predicted.splitlines()) == 6
