@@ -97,8 +97,8 @@ def _import_mxnet():
     if installed_build() == "mxnet-cu112":
         _load_cuda_libraries()
     try:
-        # They take two fifths of the import. MXNet needs scikit-learn for the base class of one of its own alone, and SciPy's
-        # statistics to quantize (inference/int8.py gives them to it).
+        # They take two fifths of the import. MXNet needs scikit-learn for the base class of one of its own alone, and
+        # SciPy's statistics to quantize (inference/int8.py gives them to it).
         with hidden("sklearn", "scipy.stats"):
             import mxnet
     except ImportError as error:
