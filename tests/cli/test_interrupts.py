@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 
 import pytest
 
@@ -14,22 +15,28 @@ from hotdog_ft.errors import Terminated
 class Interrupting:
     """Gets a signal while it is deleted, where Python drops what the signal raises."""
 
-    def __init__(self, number: int):
+    def __init__(self, number: int = signal.SIGINT):
         self.number = number
 
     def __del__(self):
         signal.raise_signal(self.number)
 
 
-def delete_and_read(number: int, times: int = 1) -> None:
-    """Delete some that get a signal, and read what comes late, if at all."""
+class Waiting:
+    """Takes until a signal comes to be deleted."""
+
+    def __del__(self):
+        time.sleep(20)
+
+
+def delete_and_read(doomed: list) -> None:
+    """Delete each of them, and read what comes late, if at all."""
     ours, theirs = os.pipe()
     late = threading.Timer(20, os.write, (theirs, b"nobody interrupted"))
     late.start()
     try:
-        for _ in range(times):
-            doomed = Interrupting(number)
-            del doomed
+        while doomed:
+            del doomed[0]
         os.read(ours, 1)
     finally:
         assert not late.finished.is_set()
@@ -43,15 +50,15 @@ class Failing:
         raise ValueError("in __del__")
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_an_interrupt_while_objects_are_deleted_is_heard(times):
+@pytest.mark.parametrize("others", [[], [Interrupting, Interrupting], [Waiting]], ids=["one", "three", "again"])
+def test_an_interrupt_while_objects_are_deleted_is_heard(others):
     with kept_interrupts(), pytest.raises(KeyboardInterrupt):
-        delete_and_read(signal.SIGINT, times)
+        delete_and_read([Interrupting(), *(other() for other in others)])
 
 
 def test_a_termination_is_heard_as_one():
     with kept_interrupts(), clean_termination(), pytest.raises(Terminated):
-        delete_and_read(signal.SIGTERM)
+        delete_and_read([Interrupting(signal.SIGTERM)])
 
 
 def test_other_exceptions_go_where_they_went(monkeypatch):
